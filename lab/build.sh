@@ -1,0 +1,275 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds the lab's kernels: tinyconfig plus lab/kernel.config, from the trees of lab/tree.sh.
+#
+# Objects lie in the cache beside the sources; build/<version>/<which>/bzImage is replaced in
+# one step, so that it is never half written.  Dates, names and versions are fixed: the same
+# sources give the same image.  make decides what is out of date; nothing here second-guesses
+# it, except that objects which an interrupted run may have truncated are removed first.
+# This script boots nothing and installs no package.
+set -eu
+# shellcheck source=lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE MAKEFLAGS MFLAGS
+export LC_ALL=C LOCALVERSION='' KBUILD_BUILD_TIMESTAMP='2024-11-17' KBUILD_BUILD_VERSION=1
+export KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab
+JOBS=${LAB_JOBS:-$(nproc)}
+
+usage()
+{
+	cat <<-EOF
+	usage: lab/build.sh stock|patched [MAKE-TARGET...]
+	       lab/build.sh step COMMIT MAKE-TARGET...   COMMIT of the series, in step-src
+	       lab/build.sh arm64 MAKE-TARGET...         from patched-src, with a small arm64 configuration
+	       lab/build.sh selftests                    kselftests of patched-src, for every kernel
+	stock and patched without a target leave build/$VERSION/<which>/bzImage.
+	LAB_JOBS sets the number of compilers ($JOBS), LAB_MAKE more arguments for make.
+	EOF
+}
+
+# kmake ARGS...: make in the tree of $which
+kmake()
+{
+	local arch=()
+	[ "$which" != arm64 ] || arch=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-)
+	# shellcheck disable=SC2086 # LAB_MAKE holds several words
+	make -C "$src" O="$obj" -j"$JOBS" "${arch[@]}" \
+		CC="ccache ${arch[1]:+aarch64-linux-gnu-}gcc" HOSTCC="ccache gcc" ${LAB_MAKE-} "$@"
+}
+
+fragment()
+{
+	echo "# linux-source $(cat "$CACHE/pristine.version")"
+	if [ "$which" = arm64 ]; then
+		cat "$LAB/arm64.config"
+	else
+		cat "$LAB/kernel.config"
+	fi
+}
+
+# refused CONFIG: the options that are not in it as the fragment wants them
+refused()
+{
+	fragment | grep '^CONFIG_' | grep -vxFf "$1" || :
+	fragment | sed -n 's/^# \(CONFIG_[A-Z0-9_]*\) is not set$/\1=/p' |
+		grep -f - "$1" || :
+}
+
+known()
+{
+	grep -rqE --include='Kconfig*' "^[[:space:]]*(menu)?config $1\$" "$src"
+}
+
+# check_config CONFIG: an option that did not take effect is an error; so is one that the source
+# lacks, except in trees that the series is not, or not all, in
+check_config()
+{
+	local line option bad=
+	for line in $(refused "$1"); do
+		option=${line%%=*}
+		option=${option#CONFIG_}
+		[[ $which != stock && $which != step ]] || known "$option" || continue
+		bad="$bad $option"
+	done
+	[ -z "$bad" ] || die "$which: the configuration did not take:$bad" \
+		"look at their dependencies in the source's Kconfig, then correct lab/kernel.config"
+}
+
+# configured: nothing that decides about the configuration changed since the last time
+configured()
+{
+	fragment | cmp -s - "$obj/.config.lab" && [ -e "$obj/.config" ] &&
+		[ -z "$(find "$src" -name 'Kconfig*' -newer "$obj/.config.lab" -print -quit)" ]
+}
+
+# configure: the fragment on top of tinyconfig, by the source's own tools.  The configuration is
+# replaced only where it differs.
+configure()
+{
+	local new=$obj/.config.new
+	! configured || return 0
+	say "$which: configuring"
+	fragment >"$obj/.config.fragment"
+	KCONFIG_CONFIG=$new logged "$which-config" make_config "$new"
+	check_config "$new"
+	cmp -s "$new" "$obj/.config" || cp "$new" "$obj/.config"
+	rm -f "$new" "$new.old"
+	mv "$obj/.config.fragment" "$obj/.config.lab"
+}
+
+make_config()
+{
+	rm -f "$1"
+	kmake tinyconfig &&
+		"$src/scripts/kconfig/merge_config.sh" -m -O "$obj" "$1" "$obj/.config.fragment" &&
+		kmake olddefconfig
+}
+
+# repair: whatever a run wrote that did not end may be truncated
+repair()
+{
+	[ -e "$obj/.lab-building" ] || return 0
+	say "$which: removing what an interrupted build wrote"
+	find "$obj" -type f -newer "$obj/.lab-building" ! -name '.config*' ! -name '.lab-*' \
+		! -path "$obj/include/config/*" -delete
+}
+
+room()
+{
+	local free
+	free=$(df -Pm "$obj" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "${LAB_OBJ_MIB:-600}" ] ||
+		die "$obj: $free MiB free, ${LAB_OBJ_MIB:-600} MiB needed" \
+			"free some space, or set XDG_CACHE_HOME to a place that has it"
+}
+
+# steps: how many files the log says are made so far
+steps()
+{
+	grep -cE '^  (CC|AS|AR|LD|HOSTCC)' "$LOGS/$which-build.log" 2>/dev/null || :
+}
+
+# progress PID TARGET: a line now and then while the process lives
+progress()
+{
+	local total tick=0
+	total=$(cat "$obj/.lab-steps" 2>/dev/null || echo "about 1800")
+	[ "$2" = bzImage ] || total="a part"
+	while kill -0 "$1" 2>/dev/null; do
+		sleep 0.2
+		tick=$((tick + 1))
+		[ $((tick % 100)) -ne 0 ] || say "$which: $(steps) of $total files"
+	done
+}
+
+# build TARGET...: make with its log, progress and the marker of an unfinished run
+build()
+{
+	local start=$SECONDS pid rc
+	room
+	repair
+	touch "$obj/.lab-building"
+	logged "$which-build" kmake "$@" &
+	pid=$!
+	progress $pid "$1"
+	# make has removed what it failed on
+	wait $pid || { rc=$?; rm "$obj/.lab-building"; exit $rc; }
+	rm "$obj/.lab-building"
+	say "$which: $* done in $((SECONDS - start)) s"
+}
+
+# The most files that one build made is what the next cold one has ahead.
+remember_steps()
+{
+	local now
+	now=$(steps)
+	[ "$now" -le "$(cat "$obj/.lab-steps" 2>/dev/null || echo 0)" ] || echo "$now" >"$obj/.lab-steps"
+}
+
+publish()
+{
+	local image=$BUILD/$which/bzImage
+	cmp -s "$obj/arch/x86/boot/bzImage" "$image" && return
+	mkdir -p "${image%/*}"
+	cp "$obj/arch/x86/boot/bzImage" "$image.new"
+	mv "$image.new" "$image"
+	say "$which: ${image#"$ROOT/"} is new"
+}
+
+kernel()
+{
+	configure
+	build "${@:-bzImage}"
+	[ $# -eq 0 ] || return 0
+	remember_steps
+	publish
+}
+
+## selftests
+
+# ours COLLECTION: this repository's tests that the tree has, as paths without .c
+ours()
+{
+	local dir=tools/testing/selftests/$1 test
+	find "$ROOT/$dir" -name '*_test.c' -printf '%P\n' 2>/dev/null | LC_ALL=C sort |
+		while read -r test; do
+			[ ! -e "$src/$dir/$test" ] || echo "${test%.c}"
+		done
+}
+
+# collection NAME TEST...: build and install just these tests.  What make's command line sets,
+# the collection's Makefile cannot change: the programs are final paths therefore.
+collection()
+{
+	local name=$1
+	shift
+	make -C "$src/tools/testing/selftests" O="$obj" -j"$JOBS" TARGETS="$name" FORCE_TARGETS=1 \
+		CC="ccache gcc" LDFLAGS='-static -pthread -no-pie' \
+		TEST_GEN_PROGS="${*/#/$obj/kselftest/$name/}" \
+		TEST_GEN_FILES= TEST_GEN_PROGS_EXTENDED= TEST_PROGS= TEST_FILES= \
+		INSTALL_PATH="$CACHE/kselftest.new" install
+}
+
+selftests()
+{
+	local new=$CACHE/kselftest.new name tests
+	rm -rf "$new"
+	mkdir -p "$new"
+	say "selftests: building"
+	room
+	logged selftests-headers kmake headers
+	for name in kvm mm; do
+		mapfile -t tests < <(ours $name)
+		[ $name != kvm ] || tests+=(access_tracking_perf_test dirty_log_test)
+		[ ${#tests[@]} -gt 0 ] || continue
+		logged "selftests-$name" collection $name "${tests[@]}"
+		# each install begins the list anew
+		cat "$new/kselftest-list.txt" >>"$new/list"
+	done
+	mv "$new/list" "$new/kselftest-list.txt"
+	rm -rf "$CACHE/kselftest"
+	mv "$new" "$CACHE/kselftest"
+	say "selftests: $(wc -l <"$CACHE/kselftest/kselftest-list.txt") tests in $CACHE/kselftest"
+}
+
+case ${1-} in
+stock | patched | step | arm64 | selftests)
+	. "$LAB/lock.sh"
+	which=$1
+	shift
+	;;
+-h | --help)
+	usage
+	exit
+	;;
+*)
+	usage >&2
+	exit 2
+	;;
+esac
+src=$CACHE/$which-src
+obj=$CACHE/$which-obj
+case $which in
+step)
+	[ $# -ge 2 ] || { usage >&2; exit 2; }
+	"$LAB/tree.sh" at "$1"
+	shift
+	;;
+stock | patched)
+	"$LAB/tree.sh" "$which"
+	;;
+arm64 | selftests)
+	"$LAB/tree.sh" patched
+	src=$CACHE/patched-src
+	;;
+esac
+mkdir -p "$obj"
+case $which in
+selftests)
+	selftests
+	;;
+*)
+	kernel "$@"
+	;;
+esac

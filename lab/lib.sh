@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Names and messages that every script of the lab shares.  Sourced by bash, never run.
+#
+# It defines where things are and how to stop; it does nothing by itself.
+# shellcheck shell=bash disable=SC2034 # the scripts that source this use the names
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+LAB=$ROOT/lab
+VERSION=6.12
+BUILD=$ROOT/build/$VERSION
+LOGS=$ROOT/build/log
+# Outside the clone, so that clones share it; always safe to delete.
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/mglru-kvm/$VERSION
+export CCACHE_DIR=${CCACHE_DIR:-$CACHE/ccache}
+# Stock and patched lie in sibling directories: hash paths relative to their parent.
+export CCACHE_BASEDIR=$CACHE CCACHE_NOHASHDIR=1
+
+# say TEXT...: what is going on, with the time since the script began
+say()
+{
+	printf '[%3d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*" >&2
+}
+
+# die WHAT [WHAT-TO-DO]: stop with an error that names the way out
+die()
+{
+	printf '%s: error: %s\n' "${0##*/}" "$1" >&2
+	[ $# -lt 2 ] || printf '%s: %s\n' "${0##*/}" "$2" >&2
+	exit 1
+}
+
+# logged NAME COMMAND...: run COMMAND with its output in build/log/NAME.log,
+# which is named, with its last lines, when COMMAND fails
+logged()
+{
+	local log=$LOGS/$1.log rc=0
+	shift
+	mkdir -p "$LOGS"
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	[ $rc -eq 0 ] && return
+	tail -n 15 "$log" >&2
+	printf '%s: error: failed (%d): %s\n%s: the whole log is %s\n' \
+		"${0##*/}" $rc "$*" "${0##*/}" "$log" >&2
+	return $rc
+}

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# lab/build.sh on a kernel of one file whose Makefile pretends: configuration, failures,
+# interruptions, and what a second run leaves alone.
+set -eu
+# shellcheck source=lab/t/tap.sh
+. "$(dirname "$0")/tap.sh"
+LAB=$(cd "$(dirname "$0")/.." && pwd)
+
+export XDG_CACHE_HOME=$T/cache LAB_TARBALL=$T/linux.tar.xz LAB_TREE_MIB=1 LAB_OBJ_MIB=1
+unset LAB_LOCKED LAB_KEEP LAB_MAKE GIT_DIR
+C=$T/cache/mglru-kvm/6.12
+R=$T/repo
+S=$T/linux-source-6.12
+PATH=$T/bin:$PATH
+
+build()
+{
+	"$R/lab/build.sh" "$@"
+}
+
+# source_says TEXT: change the one source file
+source_says()
+{
+	sleep 0.01
+	echo "$1" >"$C/stock-src/x.c"
+}
+
+mkdir -p "$T/bin" "$R/lab" "$S/scripts/kconfig"
+cp "$LAB/lib.sh" "$LAB/lock.sh" "$LAB/tree.sh" "$LAB/build.sh" "$R/lab"
+printf '#!/bin/sh\necho 6.12.1-1\n' >"$T/bin/dpkg-query"
+chmod +x "$T/bin/dpkg-query"
+echo one >"$S/x.c"
+printf 'config 64BIT\nconfig SWAP\nconfig TAKES_MORE\n' >"$S/Kconfig"
+cat >"$S/Makefile" <<'MAKE'
+KCONFIG_CONFIG ?= $(O)/.config
+image := $(O)/arch/x86/boot/bzImage
+.DELETE_ON_ERROR:
+tinyconfig: ; echo CONFIG_64BIT=y >$(KCONFIG_CONFIG)
+olddefconfig: ;
+bzImage: $(image)
+$(image): $(O)/x.o ; mkdir -p $(@D) && cp $< $@
+$(O)/x.o: x.c $(O)/.config
+	@echo "  CC      x.o"
+	! grep error $<
+	cp $< $@
+MAKE
+cat >"$S/scripts/kconfig/merge_config.sh" <<'MERGE'
+#!/bin/sh
+grep -E '^CONFIG_(SWAP)=' "$5" >>"$4" || :
+MERGE
+chmod +x "$S/scripts/kconfig/merge_config.sh"
+find "$S" -exec touch -d '2026-01-01' {} +
+tar -cJf "$LAB_TARBALL" -C "$T" linux-source-6.12
+printf 'CONFIG_SWAP=y\n# CONFIG_DEBUG is not set\n' >"$R/lab/kernel.config"
+image=$R/build/6.12/stock/bzImage
+
+works "a first build" build stock
+works "leaves an image" grep -qx one "$image"
+works "configured as wanted" grep -qx CONFIG_SWAP=y "$C/stock-obj/.config"
+works "a second build" build stock
+works "makes nothing" sh -c "! grep -q '^  CC' '$R/build/log/stock-build.log'"
+works "so does patched" build patched
+works "beside it" cmp "$R/build/6.12/patched/bzImage" "$image"
+
+## configuration
+echo CONFIG_TAKES_MORE=y >>"$R/lab/kernel.config"
+fails "an option that does not take" "the configuration did not take: TAKES_MORE" build stock
+sed -i '$d' "$R/lab/kernel.config"
+echo CONFIG_NEW_TEST=y >>"$R/lab/kernel.config"
+fails "an option that patched lacks" "did not take: NEW_TEST" build patched
+works "but stock may lack" build stock
+sed -i '$d' "$R/lab/kernel.config"
+echo '# CONFIG_64BIT is not set' >>"$R/lab/kernel.config"
+fails "an option that stays" "did not take: 64BIT" build stock
+sed -i '$d' "$R/lab/kernel.config"
+
+## failures
+source_says error
+fails "a source that does not compile" "build/log/stock-build.log" build stock
+works "leaves the old image" grep -qx one "$image"
+source_says two
+works "mended, it builds" build stock
+works "the new image" grep -qx two "$image"
+touch "$C/stock-obj/.lab-building"
+sleep 0.01
+echo truncated >"$C/stock-obj/x.o"
+echo truncated >"$C/stock-obj/arch/x86/boot/bzImage"
+works "an interrupted build is repaired" build stock
+says "with a word about it" "interrupted build"
+works "completely" grep -qx two "$image"
+printf '#!/bin/sh\nprintf "h\\nf 9 9 0 9 /\\n"\n' >"$T/bin/df"
+chmod +x "$T/bin/df"
+fails "a full disk" "0 MiB free" build stock
+rm "$T/bin/df"
+fails "a step without a target" "usage: lab/build.sh" build step HEAD
+works "a step" build step base bzImage
+fails "an unknown kernel" "usage: lab/build.sh" build frob
+done_testing

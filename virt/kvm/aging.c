@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Aging of guest memory in VMs that age fast
+ *
+ * The primary MMU asks about host virtual addresses.  Find the memslots that
+ * back them and leave the SPTEs to the architecture, which either ages every
+ * mapping (full aging, one page or a huge page at a time) or only those it can
+ * get at without waiting (fast aging, many pages at a time).
+ *
+ * Locking: memslots are protected by kvm->srcu alone.  mmu_lock is not taken
+ * here; an architecture may do so to age fully.  All callers hold the page table
+ * lock of the primary MMU, nothing may sleep.
+ *
+ * VMs that don't age fast use the notifiers in kvm_main.c, which hold mmu_lock
+ * for as long as it takes.  Memory in a guest_memfd has no host virtual address,
+ * nobody asks about it.
+ */
+
+#include <linux/kvm_host.h>
+#include <linux/mmu_notifier.h>
+
+#include <trace/events/kvm.h>
+
+#include "kvm_mm.h"
+
+typedef int (*kvm_age_handler_t)(struct kvm *kvm, struct kvm_age_range *range);
+
+/*
+ * Call @handler for each part of the hva range [start, end) that a memslot
+ * backs.  An hva can be mapped by several memslots, e.g. in another address
+ * space or as an alias, all of them count.
+ */
+static __always_inline int kvm_age_hva_range(struct kvm *kvm,
+					     unsigned long start,
+					     unsigned long end,
+					     struct kvm_age_range *range,
+					     kvm_age_handler_t handler)
+{
+	int i, idx, ret = 0;
+
+	if (WARN_ON_ONCE(end <= start))
+		return 0;
+
+	idx = srcu_read_lock(&kvm->srcu);
+
+	for (i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
+		struct kvm_memslots *slots = __kvm_memslots(kvm, i);
+		struct interval_tree_node *node;
+
+		kvm_for_each_memslot_in_hva_range(node, slots, start, end - 1) {
+			struct kvm_memory_slot *slot;
+			unsigned long hva_start, hva_end;
+
+			slot = container_of(node, struct kvm_memory_slot,
+					    hva_node[slots->node_idx]);
+			hva_start = max(start, slot->userspace_addr);
+			hva_end = min(end, slot->userspace_addr +
+					   (slot->npages << PAGE_SHIFT));
+
+			range->slot = slot;
+			range->start = hva_to_gfn_memslot(hva_start, slot);
+			range->end = hva_to_gfn_memslot(hva_end + PAGE_SIZE - 1,
+							slot);
+			range->offset = (hva_start - start) >> PAGE_SHIFT;
+
+			ret |= handler(kvm, range);
+
+			/* One young mapping settles it if nothing else is asked. */
+			if (ret && !range->clear && !range->young)
+				goto out;
+		}
+	}
+out:
+	srcu_read_unlock(&kvm->srcu, idx);
+
+	return ret;
+}
+
+static int kvm_age_hva_full(struct kvm *kvm, unsigned long start,
+			    unsigned long end, bool clear)
+{
+	struct kvm_age_range range = { .clear = clear };
+
+	return kvm_age_hva_range(kvm, start, end, &range, kvm_arch_age_full);
+}
+
+int kvm_age_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			      unsigned long start, unsigned long end)
+{
+	struct kvm *kvm = mmu_notifier_to_kvm(mn);
+	int young;
+
+	trace_kvm_age_hva(start, end);
+
+	young = kvm_age_hva_full(kvm, start, end, true);
+	if (young)
+		kvm_flush_remote_tlbs(kvm);
+
+	return young;
+}
+
+/*
+ * Don't flush TLBs.  A page that is only accessed through a cached translation
+ * looks old until that translation is evicted, which is tolerable.
+ */
+int kvm_age_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+			unsigned long start, unsigned long end)
+{
+	trace_kvm_age_hva(start, end);
+
+	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), start, end, true);
+}
+
+int kvm_age_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+		       unsigned long address)
+{
+	trace_kvm_test_age_hva(address);
+
+	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), address, address + 1,
+				false);
+}
+
+int kvm_age_test_clear_young_fast_only(struct mmu_notifier *mn,
+				       struct mm_struct *mm,
+				       unsigned long start, unsigned long end,
+				       bool clear, const unsigned long *pages,
+				       unsigned long *young)
+{
+	struct kvm_age_range range = {
+		.clear = clear,
+		.pages = pages,
+		.young = young,
+	};
+	int ret;
+
+	ret = kvm_age_hva_range(mmu_notifier_to_kvm(mn), start, end, &range,
+				kvm_arch_age_fast_only);
+
+	trace_kvm_test_clear_young_fast_only(start, end, clear, pages,
+					     range.nr_young, ret);
+
+	return ret;
+}

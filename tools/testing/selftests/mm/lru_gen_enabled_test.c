@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lru_gen_enabled_test - the switches of the multi-gen LRU
+ *
+ * /sys/kernel/mm/lru_gen/enabled takes a number, y or n.  Anything else must be
+ * refused and change nothing, and what it takes must read back as the switches
+ * that this kernel has.  0x0008, which looks around in secondary MMUs that age
+ * fast, is one of them only while KVM has such an MMU.
+ *
+ * Whatever 0x0008 is, an ordinary process is aged as ever: an aging pass finds
+ * exactly the pages that it used, counted in a memory cgroup of its own.
+ *
+ * The test restores what it found in the file, however it ends.  It runs no
+ * guest: that is what kvm/x86_64/lru_gen_aging_test.c does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+
+#define ENABLED		"/sys/kernel/mm/lru_gen/enabled"
+#define LRU_GEN		"/sys/kernel/debug/lru_gen"
+#define CGROUPS		"/sys/fs/cgroup"
+#define KVM_PARAMETER	"/sys/module/kvm/parameters/tdp_mmu"
+#define INTEL_PARAMETER	"/sys/module/kvm_intel/parameters/eptad"
+
+#define ALL_SWITCHES	0xf
+#define FAST_AGING	0x8
+
+#define PAGE		4096
+#define NR_PAGES	1024
+#define STRIDE		7
+#define NR_USED		(NR_PAGES / STRIDE)
+
+/* Pages of the process itself that may be charged besides the ones it counts. */
+#define MAX_OWN_PAGES	32
+
+/* Returns 0 or the error. */
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		err = errno;
+	close(fd);
+	return err;
+}
+
+static bool read_file(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t len;
+
+	if (fd < 0)
+		return false;
+	len = read(fd, text, size - 1);
+	close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	return len > 0;
+}
+
+static unsigned long switches(void)
+{
+	char text[16] = "";
+
+	read_file(ENABLED, text, sizeof(text));
+	return strtoul(text, NULL, 16);
+}
+
+static int set_switches(unsigned long value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%#lx", value);
+	return write_file(ENABLED, text);
+}
+
+static bool parameter_is_off(const char *path)
+{
+	char text[4];
+
+	return read_file(path, text, sizeof(text)) && text[0] == 'N';
+}
+
+/* KVM creates /dev/kvm when it has found an MMU to use. */
+static bool kvm_ages_fast(void)
+{
+	return !access("/dev/kvm", F_OK) && !access(KVM_PARAMETER, F_OK) &&
+	       !parameter_is_off(KVM_PARAMETER) && !parameter_is_off(INTEL_PARAMETER);
+}
+
+/* Shared with the parent of the process that runs a test. */
+FIXTURE(enabled) {
+	char before[16];
+	char cgroup[64];
+	unsigned long all;
+};
+
+FIXTURE_SETUP(enabled)
+{
+	if (access(ENABLED, W_OK))
+		SKIP(return, "cannot write " ENABLED ": needs root and LRU_GEN");
+
+	ASSERT_TRUE(read_file(ENABLED, self->before, sizeof(self->before)));
+	ASSERT_EQ(0, set_switches(ALL_SWITCHES));
+	self->all = switches();
+	snprintf(self->cgroup, sizeof(self->cgroup), CGROUPS "/lru_gen_enabled.%d", getpid());
+}
+
+FIXTURE_TEARDOWN_PARENT(enabled)
+{
+	EXPECT_EQ(0, write_file(ENABLED, self->before));
+	rmdir(self->cgroup);
+}
+
+static void expect_refused(struct __test_metadata *_metadata, unsigned long all,
+			   const char * const *bad, size_t nr)
+{
+	unsigned long value;
+	size_t i;
+
+	for (value = 0; value <= ALL_SWITCHES; value += 5) {
+		ASSERT_EQ(0, set_switches(value));
+		for (i = 0; i < nr; i++) {
+			EXPECT_EQ(EINVAL, write_file(ENABLED, bad[i]))
+				TH_LOG("wrote \"%s\"", bad[i]);
+			EXPECT_EQ(value & all, switches())
+				TH_LOG("wrote \"%s\"", bad[i]);
+		}
+		EXPECT_EQ(0, write_file(ENABLED, ""));
+		EXPECT_EQ(value & all, switches());
+	}
+}
+
+/* A value that is no number is refused and changes no switch. */
+TEST_F(enabled, refuses_what_is_no_number)
+{
+	static const char * const bad[] = {
+		"\n", " ", "z", "0x", "8x", "0x8g", "-1", "1 2", "0b1", "+", "on",
+		"4294967296", "99999999999999999999",
+	};
+
+	expect_refused(_metadata, self->all, bad, ARRAY_SIZE(bad));
+}
+
+/* That includes words that begin like y and n. */
+TEST_F(enabled, refuses_words)
+{
+	static const char * const bad[] = {
+		"yes", "no", "never", "none", "y 1", "N0", "nn\n",
+	};
+
+	expect_refused(_metadata, self->all, bad, ARRAY_SIZE(bad));
+}
+
+/* Each switch reads back as written, whatever the others are. */
+TEST_F(enabled, reads_back_what_was_written)
+{
+	unsigned long value;
+
+	ASSERT_EQ(1, self->all & 1);
+	for (value = 0; value <= ALL_SWITCHES; value++) {
+		ASSERT_EQ(0, set_switches(value));
+		EXPECT_EQ(value & self->all, switches());
+	}
+}
+
+TEST_F(enabled, takes_y_and_n)
+{
+	ASSERT_EQ(0, write_file(ENABLED, "n"));
+	EXPECT_EQ(0, switches());
+	ASSERT_EQ(0, write_file(ENABLED, "y"));
+	EXPECT_EQ(self->all, switches());
+	ASSERT_EQ(0, write_file(ENABLED, "N\n"));
+	EXPECT_EQ(0, switches());
+	ASSERT_EQ(0, write_file(ENABLED, "Y\n"));
+	EXPECT_EQ(self->all, switches());
+}
+
+/* 0x0008 is there while KVM ages fast, and zero otherwise. */
+TEST_F(enabled, fast_aging_is_there_with_kvm)
+{
+	ASSERT_EQ(kvm_ages_fast() ? FAST_AGING : 0, self->all & FAST_AGING);
+	ASSERT_EQ(0, set_switches(FAST_AGING));
+	EXPECT_EQ(kvm_ages_fast() ? FAST_AGING : 0, switches());
+	ASSERT_EQ(0, set_switches(ALL_SWITCHES & ~FAST_AGING));
+	EXPECT_EQ(0, switches() & FAST_AGING);
+}
+
+struct generations {
+	unsigned int memcg;
+	unsigned int node;
+	unsigned int nr_nodes;
+	unsigned long youngest;
+	unsigned long size[8];
+	unsigned long total;
+};
+
+static void parse_line(struct generations *g, const char *line)
+{
+	unsigned long seq, age, anon;
+
+	if (sscanf(line, " node %u", &g->node) == 1) {
+		g->nr_nodes++;
+	} else if (sscanf(line, "%lu %lu %lu", &seq, &age, &anon) == 3) {
+		g->youngest = seq;
+		g->size[seq % 8] = anon;
+		g->total += anon;
+	}
+}
+
+/* Sizes of the generations of anonymous memory charged to a cgroup. */
+static bool read_generations(const char *cgroup, struct generations *g)
+{
+	char line[256], path[128];
+	unsigned int memcg;
+	bool mine = false;
+	FILE *file;
+
+	memset(g, 0, sizeof(*g));
+	file = fopen(LRU_GEN, "r");
+	if (!file)
+		return false;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "memcg %u %127s", &memcg, path) >= 1) {
+			mine = !strcmp(path, cgroup + strlen(CGROUPS));
+			if (mine)
+				g->memcg = memcg;
+		} else if (mine) {
+			parse_line(g, line);
+		}
+	}
+	fclose(file);
+	return g->nr_nodes == 1;
+}
+
+/* One aging pass; what was young is in the generation it returns. */
+static unsigned long age(struct __test_metadata *_metadata, const char *cgroup,
+			 struct generations *g)
+{
+	unsigned long seq;
+	char command[64];
+
+	ASSERT_TRUE(read_generations(cgroup, g))
+		TH_LOG("needs " LRU_GEN " and a single memory node");
+	seq = g->youngest;
+	snprintf(command, sizeof(command), "+ %u %u %lu 1 1", g->memcg, g->node, seq);
+	ASSERT_EQ(0, write_file(LRU_GEN, command));
+	ASSERT_TRUE(read_generations(cgroup, g));
+	return seq;
+}
+
+/* Zapping a page puts what this CPU has batched on the LRU lists. */
+static void drain_batches(void)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	madvise(page, PAGE, MADV_DONTNEED);
+	munmap(page, PAGE);
+}
+
+static char *populate(struct __test_metadata *_metadata)
+{
+	char *memory = mmap(NULL, NR_PAGES * PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, memory);
+	madvise(memory, NR_PAGES * PAGE, MADV_NOHUGEPAGE);
+	memset(memory, 1, NR_PAGES * PAGE);
+	drain_batches();
+	return memory;
+}
+
+/* Aging flushes no TLB: without this, pages that are used may look unused. */
+static void flush_tlb(struct __test_metadata *_metadata, char *memory)
+{
+	ASSERT_EQ(0, mprotect(memory, NR_PAGES * PAGE, PROT_READ));
+	ASSERT_EQ(0, mprotect(memory, NR_PAGES * PAGE, PROT_READ | PROT_WRITE));
+}
+
+/* Returns the sum of the bytes read, each of which is 1. */
+static int use_pages(const char *memory)
+{
+	int i, sum = 0;
+
+	for (i = 0; i < NR_USED; i++)
+		sum += memory[(long)i * STRIDE * PAGE];
+	return sum;
+}
+
+static void run_on_one_cpu(struct __test_metadata *_metadata)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(sched_getcpu(), &cpus);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpus), &cpus));
+}
+
+static void enter_cgroup(struct __test_metadata *_metadata, const char *cgroup)
+{
+	char procs[96];
+
+	write_file(CGROUPS "/cgroup.subtree_control", "+memory");
+	ASSERT_EQ(0, mkdir(cgroup, 0755));
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", cgroup);
+	ASSERT_EQ(0, write_file(procs, "0"));
+}
+
+static void test_ordinary_process(struct __test_metadata *_metadata, const char *cgroup)
+{
+	struct generations g;
+	unsigned long seq;
+	char *memory;
+
+	if (access(LRU_GEN, W_OK))
+		SKIP(return, "no " LRU_GEN ": needs debugfs mounted");
+
+	run_on_one_cpu(_metadata);
+	enter_cgroup(_metadata, cgroup);
+	memory = populate(_metadata);
+
+	seq = age(_metadata, cgroup, &g);
+	EXPECT_GE(g.size[seq % 8], NR_PAGES);
+	flush_tlb(_metadata, memory);
+	seq = age(_metadata, cgroup, &g);
+	ASSERT_LE(g.total, NR_PAGES + MAX_OWN_PAGES);
+	EXPECT_LE(g.size[seq % 8], g.total - NR_PAGES);
+
+	ASSERT_EQ(NR_USED, use_pages(memory));
+	seq = age(_metadata, cgroup, &g);
+	EXPECT_GE(g.size[seq % 8], NR_USED);
+	EXPECT_LE(g.size[seq % 8], NR_USED + g.total - NR_PAGES);
+}
+
+TEST_F(enabled, ordinary_process_with_fast_aging)
+{
+	ASSERT_EQ(0, set_switches(ALL_SWITCHES));
+	test_ordinary_process(_metadata, self->cgroup);
+}
+
+TEST_F(enabled, ordinary_process_without_fast_aging)
+{
+	ASSERT_EQ(0, set_switches(ALL_SWITCHES & ~FAST_AGING));
+	test_ordinary_process(_metadata, self->cgroup);
+}
+
+TEST_HARNESS_MAIN

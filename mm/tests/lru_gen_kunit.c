@@ -266,10 +266,12 @@ static pte_t read_pte(const struct region *region, unsigned int i)
 	pte_t *ptep = get_locked_pte(region->mm, page_addr(region, i), &ptl);
 	pte_t pte = __pte(0);
 
-	if (ptep) {
-		pte = ptep_get(ptep);
-		pte_unmap_unlock(ptep, ptl);
-	}
+	if (!ptep)
+		return pte;
+
+	__acquire(ptl); /* sparse does not see that get_locked_pte() does */
+	pte = ptep_get(ptep);
+	pte_unmap_unlock(ptep, ptl);
 	return pte;
 }
 
@@ -294,6 +296,7 @@ static void set_primary_young(const struct region *region, unsigned int i, bool 
 	if (!ptep)
 		return;
 
+	__acquire(ptl); /* as above */
 	pte = ptep_get(ptep);
 	if (pte_present(pte))
 		set_pte_at(region->mm, addr, ptep,
@@ -352,13 +355,11 @@ static int walk_and_look_around(const struct region *region, struct folio *folio
 {
 	DEFINE_FOLIO_VMA_WALK(pvmw, folio, find_region_vma(region, i),
 			      page_addr(region, i), 0);
-	int ret;
+	int ret = -ENOENT;
 
-	if (!page_vma_mapped_walk(&pvmw))
-		return -ENOENT;
+	while (page_vma_mapped_walk(&pvmw))
+		ret = lru_gen_look_around(&pvmw);
 
-	ret = lru_gen_look_around(&pvmw);
-	page_vma_mapped_walk_done(&pvmw);
 	return ret;
 }
 

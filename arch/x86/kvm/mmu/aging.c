@@ -170,10 +170,13 @@ static bool shadow_mmu_age(struct kvm *kvm, struct kvm_age_range *range)
 		.end = range->end,
 		.attr_filter = KVM_FILTER_SHARED,
 	};
+	bool young;
 
-	guard(write_lock)(&kvm->mmu_lock);
+	write_lock(&kvm->mmu_lock);
+	young = kvm_rmap_age_gfn_range(kvm, &gfn_range, !range->clear);
+	write_unlock(&kvm->mmu_lock);
 
-	return kvm_rmap_age_gfn_range(kvm, &gfn_range, !range->clear);
+	return young;
 }
 
 /*

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs every test and ends with the line "N passed, N failed, N skipped".
+#
+#   check.sh [GROUP...]		names or patterns of groups; all of them by default
+#
+# A group is a program that prints TAP: a line in groups() adds one.  lab/verdict.sh counts.  A
+# group that ends badly, or prints no plan, is a failure even if no test in it failed; so is a
+# group that needs a kernel which could not be built.  Nothing is tested here.
+set -eu
+# shellcheck source=lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+passed=0 failed=0 skipped=0
+built=y
+wanted=("$@")
+
+selected()
+{
+	local pattern
+	[ ${#wanted[@]} -gt 0 ] || return 0
+	for pattern in "${wanted[@]}"; do
+		# shellcheck disable=SC2053 # a pattern is meant
+		[[ $1 != $pattern ]] || return 0
+	done
+	return 1
+}
+
+# count RC NAME FILE: add what the group's TAP says
+count()
+{
+	local p f s line
+	line=$("$LAB/verdict.sh" --tap "$3" | tee "$3.count" | tail -n 1) || :
+	read -r p _ f _ s _ <<<"$line"
+	sed '$d' "$3.count" >&2
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	if [ "$1" -ne 0 ] && [ "$f" -eq 0 ]; then
+		failed=$((failed + 1))
+		say "$2: ended with $1 although no test failed"
+	fi
+	say "$2: $line"
+}
+
+# group NAME COMMAND...
+group()
+{
+	local name=$1 tap=$LOGS/check-$1.tap rc=0
+	shift
+	selected "$name" || return 0
+	mkdir -p "$LOGS"
+	say "=== $name"
+	"$@" </dev/null | tee "$tap" || rc=${PIPESTATUS[0]}
+	count "$rc" "$name" "$tap"
+}
+
+# vm_group NAME COMMAND...: a group that boots what was built
+vm_group()
+{
+	selected "$1" || return 0
+	if [ $built = n ]; then
+		failed=$((failed + 1))
+		say "=== $1: not run, there is no kernel for it"
+		return
+	fi
+	group "$@"
+}
+
+# kernels: what the groups after it boot and run, as TAP
+kernels()
+{
+	local n=0 what
+	for what in stock patched selftests; do
+		n=$((n + 1))
+		if "$LAB/build.sh" $what; then
+			echo "ok $n - build $what"
+		else
+			echo "not ok $n - build $what"
+		fi
+	done
+	echo "1..$n"
+}
+
+# kselftest KERNEL [OPTION...]: all kselftests in a VM, the options are lab/boot.sh's
+kselftest()
+{
+	"$LAB/boot.sh" -k "$1" -t 1200 "${@:2}" -- "$LAB/vm-kselftest.sh"
+}
+
+# What is new must fail without the series, else its test proves nothing.
+kselftest_stock()
+{
+	"$LAB/boot.sh" -k stock -t 1200 -- "$LAB/vm-kselftest.sh" -n
+}
+
+groups()
+{
+	local test before
+	group lint "$LAB/lint.sh"
+	for test in "$LAB"/t/*.t; do
+		group "lab-$(basename "$test" .t)" "$test"
+	done
+	before=$failed
+	group kernels kernels
+	[ $failed -eq "$before" ] || built=n
+	group steps "$LAB/steps.sh"
+	vm_group kunit "$LAB/kunit.sh"
+	vm_group kselftest kselftest patched
+	vm_group kselftest-legacy-mmu kselftest patched -a kvm.tdp_mmu=0
+	vm_group kselftest-shadow kselftest patched -a kvm_amd.npt=0
+	vm_group kselftest-stock kselftest_stock
+}
+
+set -o pipefail
+"$LAB/deps.sh"
+groups
+[ $((passed + failed + skipped)) -gt 0 ] || die "no group is called ${wanted[*]}" "see lab/check.sh"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]

@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Compiles the series and prints TAP: mm/ and KVM after each patch, without a warning of W=1 that
+# Debian's kernel does not have; arm64's mm/ and KVM; sparse, without a new message either.
+#
+# What passed is remembered by everything that decides about it (source, configuration,
+# compiler), and only then not repeated.  The bootable images are lab/build.sh's.
+set -eu
+# shellcheck source=lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+PARTS=(mm/ arch/x86/kvm/)
+PASSED=$CACHE/passed
+OUT=$BUILD/steps
+tests=0
+
+tree_git()
+{
+	"$LAB/tree.sh" git "$@"
+}
+
+# key NAME COMMIT: the file that remembers NAME of the tree of COMMIT
+key()
+{
+	{
+		echo "$1"
+		cat "$CACHE/pristine.version"
+		tree_git rev-parse "$2^{tree}"
+		cat "$LAB/kernel.config" "$LAB/arm64.config"
+		gcc --version
+		sparse --version
+	} 2>&1 | sha256sum | sed "s,^\([0-9a-f]*\).*,$PASSED/$1-\1,"
+}
+
+# messages LOG: what compiler or sparse said, without the line numbers, which every patch moves
+messages()
+{
+	grep -E ': (warning|error): ' "$1" |
+		sed -E "s,$CACHE/[a-z]+-src/,,g; s/:[0-9]+(:[0-9]+)?:/:/g" | LC_ALL=C sort -u || :
+}
+
+# result NAME COMMAND...: a line of TAP, and what a failed command printed; progress goes by
+result()
+{
+	local name=$1
+	shift
+	tests=$((tests + 1))
+	if "$@" >"$OUT/out"; then
+		echo "ok $tests - $name"
+	else
+		echo "not ok $tests - $name"
+		sed 's/^/# /' "$OUT/out"
+	fi
+}
+
+# once KEY COMMAND...: not what succeeded before
+once()
+{
+	local key=$1
+	shift
+	[ ! -e "$key" ] || return 0
+	"$@" || return 1
+	mkdir -p "$PASSED"
+	touch "$key"
+}
+
+# nothing_new OLD NEW
+nothing_new()
+{
+	! LC_ALL=C comm -13 "$1" "$2" | grep .
+}
+
+## each patch
+
+compile_at()
+{
+	LAB_MAKE=W=1 "$LAB/build.sh" step "$1" "${PARTS[@]}" &&
+		messages "$LOGS/step-build.log" >"$OUT/messages"
+}
+
+# make says a warning only when it compiles, so the first tree must be compiled as a whole.
+start_afresh()
+{
+	[ -z "${fresh-}" ] || return 0
+	fresh=1
+	rm -rf "$CACHE/step-obj/mm" "$CACHE/step-obj/arch/x86/kvm"
+}
+
+base_step()
+{
+	start_afresh
+	compile_at base || return 1
+	mv "$OUT/messages" "$1.messages"
+}
+
+step()
+{
+	start_afresh
+	compile_at "$1" && nothing_new "$(key step base).messages" "$OUT/messages"
+}
+
+steps()
+{
+	local commit
+	mkdir -p "$PASSED"
+	result "Debian's kernel compiles" once "$(key step base)" base_step "$(key step base)"
+	for commit in $(tree_git rev-list --reverse base..series); do
+		say "steps: $(tree_git log -1 --format=%s "$commit")"
+		result "compiles: $(tree_git log -1 --format=%s "$commit")" \
+			once "$(key step "$commit")" step "$commit"
+	done
+}
+
+## the whole
+
+sparse_of()
+{
+	LAB_MAKE=C=2 "$LAB/build.sh" "$1" "${PARTS[@]}" &&
+		messages "$LOGS/$1-build.log" >"$2"
+}
+
+sparse_stock()
+{
+	sparse_of stock "$(key sparse base).messages"
+}
+
+sparse_patched()
+{
+	sparse_of patched "$OUT/messages" && nothing_new "$(key sparse base).messages" "$OUT/messages"
+}
+
+rm -rf "$OUT"
+mkdir -p "$OUT"
+"$LAB/tree.sh" patched
+steps
+say "steps: arm64"
+result 'arm64 compiles' once "$(key arm64 series)" "$LAB/build.sh" arm64 mm/ arch/arm64/kvm/
+say "steps: sparse"
+result 'sparse runs on stock' once "$(key sparse base)" sparse_stock
+result 'sparse has nothing new to say' once "$(key sparse series)" sparse_patched
+echo "1..$tests"

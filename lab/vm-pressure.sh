@@ -1,0 +1,239 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A real Linux guest in a memory cgroup that is too small for it.  Runs in the host VM.
+#
+# usage: lab/vm-pressure.sh work|counts LIMIT-MIB SECONDS HOT-MIB COLD-MIB
+#
+# Starts the guest with lab/guest-load.sh in a cgroup of LIMIT-MIB, swap on zram,
+# and prints lines of "key value" about the time from the moment the guest says
+# that its load begins until it ends.  "work" is about the guest's work and what
+# it waits for, with one probe, at swap-ins.  "counts" is about aging; its probes
+# cost more the more there is to count, so there the guest's work means nothing.
+#
+# A notifier call belongs to a look-around if it returns to a function of that name,
+# or is of a kind that only look-around makes.  Which swap-ins are the hot set's:
+# a return probe of do_swap_page() has the address and whether the fault was a
+# major one, the guest has printed the page frames of its hot set, and its memory
+# is one mapping of QEMU in the order of those (no guest here has a PCI hole).
+#
+# It measures no time.  Two runs differ: reclaim under pressure is bistable.
+# shellcheck disable=SC2016 # $stack0, $retval and $arg5 are the kernel's
+set -eu
+
+. "$(dirname "$0")/lib.sh"
+. "$LAB/count.sh"
+
+GUEST_MIB=420
+CGROUP=/sys/fs/cgroup/guest
+OUT=/tmp/guest
+
+set_up_memory()
+{
+	echo 1G >/sys/block/zram0/disksize
+	mkswap /dev/zram0 >/dev/null
+	swapon /dev/zram0
+	mkdir "$CGROUP"
+	echo "${limit}M" >"$CGROUP/memory.max"
+}
+
+# until_line TEXT: wait until the guest has printed it
+until_line()
+{
+	until grep -qx "$1" "$OUT/results" 2>/dev/null; do
+		kill -0 "$guest" 2>/dev/null ||
+			die "the guest ended before it said \"$1\"" "what it said: $(tail -n 5 /tmp/guest.log)"
+		sleep 0.2
+	done
+}
+
+start_guest()
+{
+	"$LAB/guest.sh" -m $GUEST_MIB -g "$CGROUP" -o "$OUT" -f "$LAB/guest-load.sh" -- \
+		guest-load.sh "$seconds" "$hot" "$cold" >/tmp/guest.log 2>&1 &
+	guest=$!
+	until_line 'load begins'
+}
+
+# What the kernel counts by itself
+statistics()
+{
+	awk '{ print "memcg_" $1, $2 }' "$CGROUP/memory.stat"
+	awk '{ print "host_" $1, $2 }' /proc/vmstat
+}
+
+# difference KEY...: by how much they grew between the two statistics
+difference()
+{
+	awk -v keys="$*" '
+		NR == FNR { before[$1] = $2; next }
+		{ after[$1] = $2 }
+		END {
+			n = split(keys, key)
+			for (i = 1; i <= n; i++)
+				print key[i], after[key[i]] - before[key[i]]
+		}' /tmp/before /tmp/after
+}
+
+# field NAME: the value of NAME=VALUE in each line of a log
+field()
+{
+	grep -o " $1=[^ ]*" | cut -d = -f 2
+}
+
+##
+## work
+##
+
+# 4 is VM_FAULT_MAJOR; the address is the fourth word of struct vm_fault.
+set_up_work()
+{
+	probe 'r64:swapin do_swap_page address=+24($arg1):u64 ret=$retval:u32'
+	counter swapins swapin 'ret & 4' 65536
+}
+
+# The mapping that is the guest's memory, by its size
+find_guest_memory()
+{
+	local range start end
+	while read -r range _; do
+		start=$((0x${range%-*})) end=$((0x${range#*-}))
+		guest_memory=$start
+		[ $((end - start)) -ne $((GUEST_MIB << 20)) ] || return 0
+	done <"/proc/$(cat "$OUT/pid")/maps"
+	die "no mapping of QEMU has $GUEST_MIB MiB"
+}
+
+hot_swapins()
+{
+	local gfns
+	mapfile -t gfns < <(sed -n 's/^hot-gfn /0x/p' "$OUT/results")
+	{
+		printf 'hot %d\n' "${gfns[@]}"
+		logged_events swapins | field address
+	} | awk -v base="$guest_memory" '
+		$1 == "hot" { hot[$2] = 1; next }
+		{ n += int(($1 - base) / 4096) in hot }
+		END { print n + 0 }'
+}
+
+report_work()
+{
+	! grep -qx hot-moved "$OUT/results" ||
+		die "the guest's kernel has moved pages of the hot set" 'nothing can be said about it: run it again'
+	difference memcg_workingset_refault_anon memcg_pgscan memcg_pgsteal \
+		host_pgscan_kswapd host_pgscan_direct
+	echo "swapins $(counted swapins)"
+	echo "swapins_hot $(hot_swapins)"
+	sed -n 's/-operations/_operations/p' "$OUT/results"
+}
+
+##
+## counts
+##
+
+# The functions that are look-around, and those of KVM that age, by name: they,
+# or what is inlined into them, make the calls and take mmu_lock.
+LOOK_AROUND='^(lru_gen_)?look_around'
+AGING='^kvm(_.*)?_(young|age|aging)(_|$)'
+
+# GCC may leave the inline mmu_notifier_clear_young() out of line.  Then the
+# caller is one frame further up: beyond its return address and frame pointer.
+by_look_around()
+{
+	local caller=__probe_ret_ip
+	! grep -q ' mmu_notifier_clear_young$' /proc/kallsyms || caller=above
+	within $caller "$LOOK_AROUND"
+}
+
+set_up_counts()
+{
+	local look
+	look=$(by_look_around)
+	probe 'p:look_around lru_gen_look_around'
+	probe 'r:look_around_ret lru_gen_look_around young=$retval:u8'
+	probe 'r:clear_young __mmu_notifier_clear_young young=$retval:s32 above=$stack1'
+	probe 'p:write_lock _raw_write_lock caller=$stack0'
+	counter look_arounds look_around
+	counter look_arounds_young look_around_ret 'young != 0'
+	counter calls clear_young
+	counter look_calls clear_young "$look"
+	counter look_young clear_young "($look) && young != 0"
+	counter locks write_lock "$(within caller "$AGING")"
+	set_up_fast_counts
+}
+
+# The notifiers that only look-around calls, where the kernel has them.  The
+# fast one answers through bitmaps, of at most one word.
+set_up_fast_counts()
+{
+	known __mmu_notifier_clear_young_report || return 0
+	probe 'r:report __mmu_notifier_clear_young_report young=$retval:s32'
+	probe 'r:fast __mmu_notifier_test_clear_young_fast_only pages=+0($arg5):x64 young=+0($arg6):x64'
+	counter reports report
+	counter reports_young report 'young != 0'
+	counter fast_calls fast '' 65536
+}
+
+# if_known COUNTER...: what those counted that were set up
+if_known()
+{
+	local name sum=0
+	for name; do
+		[ ! -d "$TRACING/instances/$name" ] || sum=$((sum + $(counted "$name")))
+	done
+	echo $sum
+}
+
+# fast_bits FIELD: the bits that are set in that bitmap of all fast calls
+fast_bits()
+{
+	[ -d "$TRACING/instances/fast_calls" ] || { echo 0; return; }
+	logged_events fast_calls | field "$1" | awk '
+		BEGIN { split("1 1 2 1 2 2 3 1 2 2 3 2 3 3 4", ones) }
+		{
+			for (i = 3; i <= length($1); i++)
+				n += ones[index("123456789abcdef", substr($1, i, 1))]
+		}
+		END { print n + 0 }'
+}
+
+report_counts()
+{
+	local asked young
+	must_occur write_lock
+	# A full call asks about one page.
+	asked=$(($(if_known look_calls reports) + $(fast_bits pages)))
+	young=$(($(if_known look_young reports_young) + $(fast_bits young)))
+	[ "$asked" -ge "$(counted look_arounds)" ] || die 'calls made by look-around have been missed' \
+		'they are in a function that LOOK_AROUND does not name'
+	echo "look_arounds $(counted look_arounds)"
+	echo "look_arounds_young $(counted look_arounds_young)"
+	echo "look_calls $(if_known look_calls reports fast_calls)"
+	echo "look_pages $asked"
+	echo "look_pages_young $young"
+	echo "calls $(if_known calls reports fast_calls)"
+	echo "locks $(counted locks)"
+	difference memcg_pgmajfault
+}
+
+[ $# -eq 5 ] || die 'expected five arguments' \
+	"usage: $0 work|counts LIMIT-MIB SECONDS HOT-MIB COLD-MIB"
+what=$1 limit=$2 seconds=$3 hot=$4 cold=$5
+case $what in
+work | counts) ;;
+*) die "$what: not a thing to measure" 'it is either "work" or "counts"' ;;
+esac
+set_up_memory
+"set_up_$what"
+start_guest
+[ "$what" != work ] || find_guest_memory
+say "the guest's load runs"
+echo "enabled $(cat /sys/kernel/mm/lru_gen/enabled)"
+statistics >/tmp/before
+start_counting
+until_line 'load ends'
+stop_counting
+statistics >/tmp/after
+wait $guest || die 'the guest failed' "what it said: $(tail -n 5 /tmp/guest.log)"
+"report_$what"
+none_missed

@@ -73,7 +73,7 @@ check_config()
 		bad="$bad $option"
 	done
 	[ -z "$bad" ] || die "$which: the configuration did not take:$bad" \
-		"look at their dependencies in the source's Kconfig, then correct lab/kernel.config"
+		"look at their dependencies in the source's Kconfig, then correct lab/kernel.config (or arm64.config)"
 }
 
 # configured: nothing that decides about the configuration changed since the last time

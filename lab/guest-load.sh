@@ -17,10 +17,11 @@ set -eu
 
 seconds=$1 hot=$2 cold=$3
 
-# stress NAME MIB METHOD SECONDS: one stress-ng worker that keeps its memory
+# stress NAME MIB METHOD SECONDS: one stress-ng worker that keeps its memory;
+# left alone it would call madvise() with an advice chosen at random
 stress()
 {
-	stress-ng --vm 1 --vm-bytes "$2M" --vm-keep --vm-method "$3" \
+	stress-ng --vm 1 --vm-bytes "$2M" --vm-keep --vm-madvise normal --vm-method "$3" \
 		--timeout "$4" --metrics --yaml "/tmp/$1.yaml" >"/tmp/$1.log" 2>&1 ||
 		cat "/tmp/$1.log"
 }
@@ -42,12 +43,14 @@ find_mapping()
 	return 1
 }
 
-# page_frames: those of the mapping that are present, one a line, in hexadecimal;
-# the high word of an entry begins with 8 or more when the page is there
+# page_frames: of the pages that are present, in hexadecimal, each once (a page that
+# was only read is the zero page); the high word of an entry begins with 8 or more
+# when the page is there
 page_frames()
 {
 	dd if="/proc/$pid/pagemap" bs=8 skip="$first" count="$count" 2>/dev/null |
-		od -An -v -t x4 | awk '{ for (i = 1; i < NF; i += 2) if ($(i + 1) ~ /^[89a-f]/) print $i }'
+		od -An -v -t x4 |
+		awk '{ for (i = 1; i < NF; i += 2) if ($(i + 1) ~ /^[89a-f]/) print $i }' | sort -u
 }
 
 wait_for_hot_set()
@@ -72,7 +75,7 @@ operations()
 }
 
 mkdir -p /tmp
-stress hot "$hot" write64 $((seconds * 10)) &
+stress hot "$hot" write64 $((seconds + 10)) &
 wait_for_hot_set
 sed 's/^/hot-gfn /' /tmp/gfns
 echo 'load begins'

@@ -136,13 +136,14 @@ report_work()
 LOOK_AROUND='^(lru_gen_)?look_around'
 AGING='^kvm(_.*)?_(young|age|aging)(_|$)'
 
-# GCC may leave the inline mmu_notifier_clear_young() out of line.  Then the
-# caller is one frame further up: beyond its return address and frame pointer.
+# GCC may leave the inline mmu_notifier_clear_young() out of line.  Where that does
+# not jump but call, the caller is further up: beyond its frame pointer.
 by_look_around()
 {
-	local caller=__probe_ret_ip
-	! grep -q ' mmu_notifier_clear_young$' /proc/kallsyms || caller=above
-	within $caller "$LOOK_AROUND"
+	local inline
+	within __probe_ret_ip "$LOOK_AROUND"
+	inline=$(within __probe_ret_ip '^mmu_notifier_clear_young')
+	[ -z "$inline" ] || echo " || (($inline) && ($(within above "$LOOK_AROUND")))"
 }
 
 set_up_counts()

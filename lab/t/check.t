@@ -42,6 +42,9 @@ mkdir -p "$R/lab/t"
 cp "$LAB/lib.sh" "$LAB/check.sh" "$LAB/verdict.sh" "$LAB/splats" "$R/lab"
 fake deps.sh :
 fake vm-kselftest.sh :
+mkdir -p "$T/cache/mglru-kvm/6.12/kselftest"
+echo kvm:lru_gen_test >"$T/cache/mglru-kvm/6.12/kselftest/kselftest-list.txt"
+export XDG_CACHE_HOME=$T/cache
 
 all_good
 works "all groups pass" check

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
 # The load of the measured guest: a hot set kept busy, and cold memory.  Runs in the guest.
 #
 # usage: guest-load.sh SECONDS HOT-MIB COLD-MIB

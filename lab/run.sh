@@ -24,7 +24,7 @@ SETTINGS=(
 	'RUNS 1 boots per kernel under pressure; the table has medians'
 	'AGE_MIB 256 memory that the aging passes go over'
 	'LIMIT_MIB 200 memory limit of the real guest'
-	'LOAD_SECONDS 5 time its load runs, in seconds of its own clock'
+	'LOAD_SECONDS 10 time its load runs, in seconds of its own clock'
 	'HOT_MIB 40 memory it keeps busy'
 	'COLD_MIB 160 memory it walks besides'
 )

@@ -98,7 +98,7 @@ measure()
 	done
 	for ((run = 1; run <= RUNS; run++)); do
 		for step in counts work; do
-			boot "$which" "pressure-$step" "${clock[@]}" -t 1200 -- "$LAB/vm-pressure.sh" $step \
+			boot "$which" "pressure-$step" "${clock[@]}" -t 600 -- "$LAB/vm-pressure.sh" $step \
 				"$LIMIT_MIB" "$LOAD_SECONDS" "$HOT_MIB" "$COLD_MIB"
 		done
 	done

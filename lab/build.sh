@@ -134,12 +134,13 @@ steps()
 progress()
 {
 	local total tick=0
-	total=$(cat "$obj/.lab-steps" 2>/dev/null || echo "about 1800")
-	[ "$2" = bzImage ] || total="a part"
+	total=" of $(cat "$obj/.lab-steps" 2>/dev/null || echo "about 1800")"
+	# what make still has to do in a tree that has objects, only make knows
+	{ [ "$2" = bzImage ] && [ -n "$cold" ]; } || total=
 	while kill -0 "$1" 2>/dev/null; do
 		sleep 0.2
 		tick=$((tick + 1))
-		[ $((tick % 100)) -ne 0 ] || say "$which: $(steps) of $total files"
+		[ $((tick % 100)) -ne 0 ] || say "$which: $(steps)$total files"
 	done
 }
 
@@ -159,14 +160,6 @@ build()
 	say "$which: $* done in $((SECONDS - start)) s"
 }
 
-# The most files that one build made is what the next cold one has ahead.
-remember_steps()
-{
-	local now
-	now=$(steps)
-	[ "$now" -le "$(cat "$obj/.lab-steps" 2>/dev/null || echo 0)" ] || echo "$now" >"$obj/.lab-steps"
-}
-
 publish()
 {
 	local image=$BUILD/$which/bzImage
@@ -179,10 +172,13 @@ publish()
 
 kernel()
 {
+	local cold=
+	[ -d "$obj/init" ] || cold=yes
 	configure
 	build "${@:-bzImage}"
 	[ $# -eq 0 ] || return 0
-	remember_steps
+	# what a cold build made is what the next one has ahead
+	[ -z "$cold" ] || steps >"$obj/.lab-steps"
 	publish
 }
 

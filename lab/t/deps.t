@@ -31,13 +31,13 @@ export calls=$T/calls absent=
 
 works "nothing is missing" deps
 works "so nothing is asked" test ! -e "$calls"
-absent='fio linux-source-6.12'
-uid=1000 fails "without root" "missing: linux-source-6.12 fio" deps
-says "it prints the command" "sudo apt-get install --no-install-recommends linux-source-6.12 fio"
+absent='stress-ng linux-source-6.12'
+uid=1000 fails "without root" "missing: linux-source-6.12 stress-ng" deps
+says "it prints the command" "sudo apt-get install --no-install-recommends linux-source-6.12 stress-ng"
 works "and runs nothing" test ! -e "$calls"
 candidate='(none)' fails "a package nobody offers" "no package source of this machine offers linux-source-6.12" deps
 works "stops before installing" sh -c "! grep -q install '$calls'"
 works "as root" deps
-works "it installs what is missing" grep -qx "install -y --no-install-recommends linux-source-6.12 fio" "$calls"
+works "it installs what is missing" grep -qx "install -y --no-install-recommends linux-source-6.12 stress-ng" "$calls"
 apt=100 fails "a failure names its log" "build/log/deps-update.log" deps
 done_testing

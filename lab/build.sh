@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Builds the lab's kernels: tinyconfig plus lab/kernel.config, from the trees of lab/tree.sh.
 #
-# Objects lie in the cache beside the sources; build/<version>/<which>/bzImage is replaced in
-# one step, so that it is never half written.  Dates, names and versions are fixed: the same
-# sources give the same image.  make decides what is out of date; nothing here second-guesses
-# it, except that objects which an interrupted run may have truncated are removed first.
+# Objects lie in the cache, inside the trees: thus every path that a compiler is given is the
+# same in all of them, and ccache lets stock, patched and each step share what they have in
+# common.  So do the warnings: all of them compile with W=1, which changes no code.  Dates, names
+# and versions are fixed: the same sources give the same image, which is replaced in one step.
+# make decides what is out of date; nothing here second-guesses it, except that objects which
+# an interrupted run may have truncated are removed first.
 # This script boots nothing and installs no package.
 set -eu
 # shellcheck source=lab/lib.sh
@@ -24,7 +26,8 @@ usage()
 	       lab/build.sh arm64 MAKE-TARGET...         from patched-src, with a small arm64 configuration
 	       lab/build.sh selftests                    kselftests of patched-src, for every kernel
 	stock and patched without a target leave build/$VERSION/<which>/bzImage.
-	LAB_JOBS sets the number of compilers ($JOBS), LAB_MAKE more arguments for make.
+	LAB_JOBS sets the number of compilers ($JOBS), LAB_MAKE more arguments for make
+	(default: "cmd_checkdoc=", i.e. W=1 without its look at comments).
 	EOF
 }
 
@@ -34,8 +37,8 @@ kmake()
 	local arch=()
 	[ "$which" != arm64 ] || arch=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-)
 	# shellcheck disable=SC2086 # LAB_MAKE holds several words
-	make -C "$src" O="$obj" -j"$JOBS" "${arch[@]}" \
-		CC="ccache ${arch[1]:+aarch64-linux-gnu-}gcc" HOSTCC="ccache gcc" ${LAB_MAKE-} "$@"
+	make -C "$src" O="$obj" -j"$JOBS" "${arch[@]}" W=1 ${LAB_MAKE-cmd_checkdoc=} \
+		CC="ccache ${arch[1]:+aarch64-linux-gnu-}gcc" HOSTCC="ccache gcc" "$@"
 }
 
 fragment()
@@ -80,7 +83,8 @@ check_config()
 configured()
 {
 	fragment | cmp -s - "$obj/.config.lab" && [ -e "$obj/.config" ] &&
-		[ -z "$(find "$src" -name 'Kconfig*' -newer "$obj/.config.lab" -print -quit)" ]
+		[ -z "$(find "$src" -path "$src/obj*" -prune -o \
+			-name 'Kconfig*' -newer "$obj/.config.lab" -print -quit)" ]
 }
 
 # configure: the fragment on top of tinyconfig, by the source's own tools.  The configuration is
@@ -134,7 +138,7 @@ steps()
 progress()
 {
 	local total tick=0
-	total=" of $(cat "$obj/.lab-steps" 2>/dev/null || echo "about 1800")"
+	total=" of $(cat "$obj/.lab-steps" 2>/dev/null || echo "about 2000")"
 	# what make still has to do in a tree that has objects, only make knows
 	{ [ "$2" = bzImage ] && [ -n "$cold" ]; } || total=
 	while kill -0 "$1" 2>/dev/null; do
@@ -245,7 +249,7 @@ stock | patched | step | arm64 | selftests)
 	;;
 esac
 src=$CACHE/$which-src
-obj=$CACHE/$which-obj
+obj=$src/obj
 case $which in
 step)
 	[ $# -ge 2 ] || { usage >&2; exit 2; }
@@ -258,6 +262,7 @@ stock | patched)
 arm64 | selftests)
 	"$LAB/tree.sh" patched
 	src=$CACHE/patched-src
+	obj=$src/obj-$which
 	;;
 esac
 mkdir -p "$obj"

@@ -12,7 +12,7 @@ LOGS=$ROOT/build/log
 # Outside the clone, so that clones share it; always safe to delete.
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/mglru-kvm/$VERSION
 export CCACHE_DIR=${CCACHE_DIR:-$CACHE/ccache}
-# Hash paths relative to the cache, so that its objects are good wherever it is moved to.
+# Objects are good for every tree, wherever the cache is: compilers get relative paths only.
 export CCACHE_BASEDIR=$CACHE CCACHE_NOHASHDIR=1
 
 # say TEXT...: what is going on, with the time since the script began

@@ -36,7 +36,7 @@ key()
 messages()
 {
 	grep -E ': (warning|error): ' "$1" |
-		sed -E "s,$CACHE/[a-z]+-src/,,g; s/:[0-9]+(:[0-9]+)?:/:/g" | LC_ALL=C sort -u || :
+		sed -E 's,(\.\./)+,,g; s/:[0-9]+(:[0-9]+)?:/:/g' | LC_ALL=C sort -u || :
 }
 
 # result NAME COMMAND...: a line of TAP, and what a failed command printed; progress goes by
@@ -74,7 +74,7 @@ nothing_new()
 
 compile_at()
 {
-	LAB_MAKE=W=1 "$LAB/build.sh" step "$1" "${PARTS[@]}" &&
+	LAB_MAKE='' "$LAB/build.sh" step "$1" "${PARTS[@]}" &&
 		messages "$LOGS/step-build.log" >"$OUT/messages"
 }
 
@@ -83,7 +83,7 @@ start_afresh()
 {
 	[ -z "${fresh-}" ] || return 0
 	fresh=1
-	rm -rf "$CACHE/step-obj/mm" "$CACHE/step-obj/arch/x86/kvm"
+	rm -rf "$CACHE/step-src/obj/mm" "$CACHE/step-src/obj/arch/x86/kvm"
 }
 
 base_step()
@@ -115,7 +115,7 @@ steps()
 
 sparse_of()
 {
-	LAB_MAKE=C=2 "$LAB/build.sh" "$1" "${PARTS[@]}" &&
+	LAB_MAKE='C=2 cmd_checkdoc=' "$LAB/build.sh" "$1" "${PARTS[@]}" &&
 		messages "$LOGS/$1-build.log" >"$2"
 }
 

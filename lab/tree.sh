@@ -278,7 +278,7 @@ pending()
 	pgit diff-index --name-status HEAD | sed 's/^/edited: /'
 	# Unpacked files are as old as the package; what is younger was edited here, or is what
 	# python and the selftests of mm leave in their sources.
-	stray=$(cd "$TREE" && find . -type f -newer "$TARBALL" ! -name '*.pyc' ! -name 'local_config.*' \
+	stray=$(cd "$TREE" && find . -path './obj*' -prune -o -type f -newer "$TARBALL" ! -name '*.pyc' ! -name 'local_config.*' \
 		-printf '%P\n' |
 		LC_ALL=C sort | LC_ALL=C comm -23 - <(pgit ls-files | LC_ALL=C sort))
 	[ -z "$stray" ] || printf '%s\n' "$stray" | sed 's/^/untracked: /'

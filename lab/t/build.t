@@ -57,7 +57,7 @@ image=$R/build/6.12/stock/bzImage
 
 works "a first build" build stock
 works "leaves an image" grep -qx one "$image"
-works "configured as wanted" grep -qx CONFIG_SWAP=y "$C/stock-obj/.config"
+works "configured as wanted" grep -qx CONFIG_SWAP=y "$C/stock-src/obj/.config"
 works "a second build" build stock
 works "makes nothing" sh -c "! grep -q '^  CC' '$R/build/log/stock-build.log'"
 works "so does patched" build patched
@@ -82,10 +82,10 @@ works "leaves the old image" grep -qx one "$image"
 source_says two
 works "mended, it builds" build stock
 works "the new image" grep -qx two "$image"
-touch "$C/stock-obj/.lab-building"
+touch "$C/stock-src/obj/.lab-building"
 sleep 0.01
-echo truncated >"$C/stock-obj/x.o"
-echo truncated >"$C/stock-obj/arch/x86/boot/bzImage"
+echo truncated >"$C/stock-src/obj/x.o"
+echo truncated >"$C/stock-src/obj/arch/x86/boot/bzImage"
 works "an interrupted build is repaired" build stock
 says "with a word about it" "interrupted build"
 works "completely" grep -qx two "$image"

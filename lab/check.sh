@@ -95,7 +95,7 @@ kselftest()
 
 groups()
 {
-	local test before ours
+	local test before ours=()
 	group lint "$LAB/lint.sh"
 	for test in "$LAB"/t/*.t; do
 		group "lab-$(basename "$test" .t)" "$test"
@@ -105,13 +105,15 @@ groups()
 	[ $failed -eq "$before" ] || built=n
 	group steps "$LAB/steps.sh"
 	vm_group kunit "$LAB/kunit.sh"
-	vm_group kselftest kselftest patched ''
-	# The kernel's own tests ran in the default mode; elsewhere they would only take time.
-	mapfile -t ours < <(grep lru_gen "$CACHE/kselftest/kselftest-list.txt")
+	mapfile -t ours < <(cat "$CACHE/kselftest/ours.txt" 2>/dev/null)
+	vm_group kselftest kselftest patched '' "${ours[@]}"
 	vm_group kselftest-legacy-mmu kselftest patched kvm.tdp_mmu=0 "${ours[@]}"
 	vm_group kselftest-shadow kselftest patched kvm_amd.npt=0 "${ours[@]}"
 	# What is new must fail without the series, else its test proves nothing.
 	vm_group kselftest-stock kselftest stock '' -n "${ours[@]}"
+	vm_group suite "$LAB/suite.sh"
+	vm_group suite-legacy-mmu "$LAB/suite.sh" kvm.tdp_mmu=0
+	vm_group suite-shadow "$LAB/suite.sh" kvm_amd.npt=0
 }
 
 set -o pipefail

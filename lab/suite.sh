@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs the kernel's own KVM selftests on stock and on patched; prints TAP, a line a test with
+# both results.
+#
+#   suite.sh [CMDLINE]		CMDLINE chooses the mode of the MMU, e.g. kvm.tdp_mmu=0
+#
+# A test is "not ok" if it did better on stock.  One that fails on both kernels says something
+# about the test or the emulator and nothing about the series: the line tells.  The two VMs run
+# at the same time.  What a kernel reported is remembered by everything that decides about it
+# (image, tests, mode, emulator) and not run again, unless it warned or did not come to an end.
+# This repository's own tests are not among them, lab/check.sh runs those.
+set -eu
+# shellcheck source=lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+LIST=$CACHE/kselftest
+OUT=$BUILD/suite${1:+-$1}
+pids=()
+
+# key KERNEL: the directory that remembers what it reported
+key()
+{
+	{
+		sha256sum "$BUILD/$1/bzImage" "$LAB/boot.sh" "$LAB/init" "$LAB/vm-kselftest.sh" "$LAB/kselftest.awk"
+		find "$LIST" -type f | LC_ALL=C sort | xargs -d '\n' sha256sum
+		echo "$cmdline"
+		qemu-system-x86_64 --version
+	} | sed "s, .*/, ," | sha256sum | sed "s,^\([0-9a-f]*\).*,$CACHE/passed/suite-\1,"
+}
+
+# run KERNEL TEST...: leaves $OUT/KERNEL/results, and the exit code of lab/boot.sh in "code"
+run()
+{
+	local kernel=$1 code=0 known
+	shift
+	known=$(key "$kernel")
+	rm -rf "${OUT:?}/$kernel"
+	mkdir -p "$OUT/$kernel" "${known%/*}"
+	if [ -e "$known" ]; then
+		say "$kernel: nothing changed since ${known##*/}"
+		cp "$known" "$OUT/$kernel/results"
+		echo 0 >"$OUT/$kernel/code"
+		return
+	fi
+	"$LAB/boot.sh" -k "$kernel" -a "$cmdline" -t 1800 -o "$OUT/$kernel" -- \
+		"$LAB/vm-kselftest.sh" "$@" >/dev/null || code=$?
+	echo $code >"$OUT/$kernel/code"
+	[ $code -lt 2 ] || return 0
+	cp "$OUT/$kernel/results" "$known.new"
+	mv "$known.new" "$known"
+}
+
+# compare: the results of both as one TAP
+compare()
+{
+	awk -v code="$(cat "$OUT/stock/code") $(cat "$OUT/patched/code")" '
+	function line(good, text) { printf "%s %d - %s\n", good ? "ok" : "not ok", ++n, text }
+	FNR == 1 { which++ }
+	/^(not )?ok [0-9]+ / {
+		state = /^not/ ? "fails" : /# SKIP/ ? "is skipped" : "passes"
+		sub(/^(not )?ok [0-9]+ (- )?/, "")
+		sub(/ #.*/, "")
+		if (!($0 in seen))
+			name[++names] = $0
+		seen[$0]
+		result[which, $0] = state
+	}
+	function both(test,  stock, patched)
+	{
+		stock = result[1, test] ? result[1, test] : "is absent"
+		patched = result[2, test] ? result[2, test] : "is absent"
+		if (stock == patched && stock == "is skipped")
+			line(1, test " # SKIP on both, for what this host lacks")
+		else
+			line(patched == "passes" || (patched == stock && stock == "fails"),
+			     test ": " stock " on stock, " patched " on patched")
+	}
+	END {
+		for (i = 1; i <= names; i++)
+			both(name[i])
+		split(code, c)
+		line(c[1] < 2, "the stock kernel reported all of it (lab/boot.sh: " c[1] ")")
+		line(c[2] < 2, "the patched kernel reported all of it (lab/boot.sh: " c[2] ")")
+		print "1.." n
+	}' "$OUT/stock/results" "$OUT/patched/results"
+}
+
+cmdline=${1-}
+[ -e "$LIST/suite.txt" ] || die "no tests in $LIST" "run: lab/build.sh selftests"
+mapfile -t tests <"$LIST/suite.txt"
+trap 'kill "${pids[@]}" 2>/dev/null || :' EXIT
+for kernel in stock patched; do
+	run $kernel "${tests[@]}" &
+	pids+=($!)
+done
+wait
+trap - EXIT
+compare

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# lab/suite.sh with kernels that only pretend: what counts as worse than stock.
+set -eu
+# shellcheck source=lab/t/tap.sh
+. "$(dirname "$0")/tap.sh"
+LAB=$(cd "$(dirname "$0")/.." && pwd)
+R=$T/repo
+export XDG_CACHE_HOME=$T/cache
+
+# on KERNEL CODE LINE...: what lab/boot.sh leaves behind and exits with
+on()
+{
+	local kernel=$1 code=$2
+	shift 2
+	printf '%s\n' "$@" >"$T/$kernel"
+	echo "$@" >"$R/build/6.12/$kernel/bzImage"
+	echo "$code" >"$T/$kernel.code"
+}
+
+# verdict NAME PATTERN: the suite prints a line that matches
+verdict()
+{
+	local rc=0
+	"$R/lab/suite.sh" >"$T/out" 2>&1 || :
+	grep -qE "$2" "$T/out" || rc=1
+	result $rc "$1"
+}
+
+mkdir -p "$T/bin" "$R/lab" "$R/build/6.12/stock" "$R/build/6.12/patched" "$T/cache/mglru-kvm/6.12/kselftest"
+cp "$LAB/lib.sh" "$LAB/suite.sh" "$R/lab"
+touch "$R/lab/init" "$R/lab/vm-kselftest.sh" "$R/lab/kselftest.awk"
+printf '#!/bin/sh\necho 7.2\n' >"$T/bin/qemu-system-x86_64"
+chmod +x "$T/bin/qemu-system-x86_64"
+PATH=$T/bin:$PATH
+cat >"$R/lab/boot.sh" <<'BOOT'
+#!/bin/bash
+while getopts k:a:t:o: option; do
+	case $option in
+	k) kernel=$OPTARG ;;
+	a) echo "$OPTARG" >"$T/cmdline" ;;
+	o) out=$OPTARG ;;
+	esac
+done
+shift $((OPTIND - 1))
+echo "$@" >"$T/$kernel.command"
+echo $kernel >>"$T/boots"
+cp "$T/$kernel" "$out/results"
+exit "$(cat "$T/$kernel.code")"
+BOOT
+chmod +x "$R/lab/boot.sh"
+export T
+
+on stock 0 'ok 1 kvm:a'
+on patched 0 'ok 1 kvm:a'
+fails "no tests" "run: lab/build.sh selftests" "$R/lab/suite.sh"
+printf 'kvm:a\nkvm:b\n' >"$T/cache/mglru-kvm/6.12/kselftest/suite.txt"
+verdict "passes on both" '^ok 1 - kvm:a: passes on stock, passes on patched$'
+verdict "the plan counts both kernels" '^1\.\.3$'
+works "each runs all tests" grep -q 'vm-kselftest.sh kvm:a kvm:b$' "$T/patched.command"
+works "the mode is passed on" sh -c "'$R/lab/suite.sh' npt=0 && grep -qx npt=0 '$T/cmdline'"
+on patched 1 'not ok 1 kvm:a'
+verdict "worse on patched" '^not ok 1 - kvm:a: passes on stock, fails on patched'
+on stock 1 'not ok 1 kvm:a # exit=254'
+verdict "fails on both" '^ok 1 - kvm:a: fails on stock, fails on patched'
+on patched 0 'ok 1 kvm:a'
+verdict "better on patched" '^ok 1 - kvm:a: fails on stock, passes on patched'
+on patched 0 'ok 1 kvm:a # SKIP'
+verdict "skipped on patched only" '^not ok 1 - kvm:a: fails on stock, is skipped on patched'
+on stock 0 'ok 1 kvm:a # SKIP'
+verdict "skipped on both" '^ok 1 - kvm:a # SKIP on both'
+on patched 0 ''
+verdict "absent on patched" '^not ok 1 - kvm:a: is skipped on stock, is absent on patched'
+on stock 0 'ok 1 kvm:a'
+on patched 0 'ok 1 kvm:a' '# that is new'
+: >"$T/boots"
+verdict "what is known" '^ok 1 - kvm:a: passes on stock, passes on patched$'
+works "is not run again" grep -qx patched "$T/boots"
+works "not even a kernel that others changed" sh -c "! grep -qx stock '$T/boots'"
+on patched 2 'ok 1 kvm:a' '# with a warning'
+verdict "a kernel that warns" '^not ok 3 - the patched kernel reported all of it \(lab/boot.sh: 2\)'
+: >"$T/boots"
+verdict "is no better the next time" '^not ok 3'
+works "but run again" grep -qx patched "$T/boots"
+done_testing

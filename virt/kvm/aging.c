@@ -29,13 +29,18 @@ typedef int (*kvm_age_handler_t)(struct kvm *kvm, struct kvm_age_range *range);
  * Call @handler for each part of the hva range [start, end) that a memslot
  * backs.  An hva can be mapped by several memslots, e.g. in another address
  * space or as an alias, all of them count.
+ *
+ * If @flush is set, flush the gfns of each memslot whose handler found a page
+ * young, as kvm_handle_hva_range() does.
  */
 static __always_inline int kvm_age_hva_range(struct kvm *kvm,
 					     unsigned long start,
 					     unsigned long end,
 					     struct kvm_age_range *range,
-					     kvm_age_handler_t handler)
+					     kvm_age_handler_t handler,
+					     bool flush)
 {
+	bool flush_all = false;
 	int i, idx, ret = 0;
 
 	if (WARN_ON_ONCE(end <= start))
@@ -50,6 +55,7 @@ static __always_inline int kvm_age_hva_range(struct kvm *kvm,
 		kvm_for_each_memslot_in_hva_range(node, slots, start, end - 1) {
 			struct kvm_memory_slot *slot;
 			unsigned long hva_start, hva_end;
+			int young;
 
 			slot = container_of(node, struct kvm_memory_slot,
 					    hva_node[slots->node_idx]);
@@ -63,7 +69,12 @@ static __always_inline int kvm_age_hva_range(struct kvm *kvm,
 							slot);
 			range->offset = (hva_start - start) >> PAGE_SHIFT;
 
-			ret |= handler(kvm, range);
+			young = handler(kvm, range);
+			ret |= young;
+
+			if (flush && young && !flush_all)
+				flush_all = !kvm_flush_gfn_range(kvm, range->start,
+								 range->end);
 
 			/* One young mapping settles it if nothing else is asked. */
 			if (ret && !range->clear && !range->young)
@@ -71,32 +82,30 @@ static __always_inline int kvm_age_hva_range(struct kvm *kvm,
 		}
 	}
 out:
+	if (flush_all)
+		kvm_flush_remote_tlbs(kvm);
+
 	srcu_read_unlock(&kvm->srcu, idx);
 
 	return ret;
 }
 
 static int kvm_age_hva_full(struct kvm *kvm, unsigned long start,
-			    unsigned long end, bool clear)
+			    unsigned long end, bool clear, bool flush)
 {
 	struct kvm_age_range range = { .clear = clear };
 
-	return kvm_age_hva_range(kvm, start, end, &range, kvm_arch_age_full);
+	return kvm_age_hva_range(kvm, start, end, &range, kvm_arch_age_full,
+				 flush);
 }
 
 int kvm_age_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
 			      unsigned long start, unsigned long end)
 {
-	struct kvm *kvm = mmu_notifier_to_kvm(mn);
-	int young;
-
 	trace_kvm_age_hva(start, end);
 
-	young = kvm_age_hva_full(kvm, start, end, true);
-	if (young)
-		kvm_flush_remote_tlbs(kvm);
-
-	return young;
+	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), start, end, true,
+				!IS_ENABLED(CONFIG_KVM_ELIDE_TLB_FLUSH_IF_YOUNG));
 }
 
 /*
@@ -108,7 +117,8 @@ int kvm_age_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
 {
 	trace_kvm_age_hva(start, end);
 
-	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), start, end, true);
+	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), start, end, true,
+				false);
 }
 
 int kvm_age_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
@@ -117,7 +127,7 @@ int kvm_age_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 	trace_kvm_test_age_hva(address);
 
 	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), address, address + 1,
-				false);
+				false, false);
 }
 
 int kvm_age_test_clear_young_fast_only(struct mmu_notifier *mn,
@@ -134,7 +144,7 @@ int kvm_age_test_clear_young_fast_only(struct mmu_notifier *mn,
 	int ret;
 
 	ret = kvm_age_hva_range(mmu_notifier_to_kvm(mn), start, end, &range,
-				kvm_arch_age_fast_only);
+				kvm_arch_age_fast_only, false);
 
 	trace_kvm_test_clear_young_fast_only(start, end, clear, pages,
 					     range.nr_young, ret);

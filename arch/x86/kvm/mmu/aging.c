@@ -9,20 +9,22 @@
  *    are walked.  An invalid root is on its way out, and nothing that it maps
  *    says anything about the present.
  *
- *  - The Accessed bit is cleared by a single cmpxchg on the exact SPTE that was
- *    tested.  Clearing just the bit would corrupt whatever the SPTE has become in
- *    the meantime, e.g. thaw a FROZEN_SPTE, which contains the Accessed bit.  If
- *    the cmpxchg fails, the SPTE is being zapped or the page is in use.  Either
- *    way the page was accessed and the SPTE is left to whoever changed it.
+ *  - The Accessed bit is cleared, or an SPTE that has none is access-tracked, by
+ *    a single cmpxchg on the exact SPTE that was tested.  Clearing just the bit
+ *    would corrupt whatever the SPTE has become in the meantime, e.g. thaw a
+ *    FROZEN_SPTE, which contains the Accessed bit.  If the cmpxchg fails, the
+ *    SPTE is being zapped or the page is in use.  Either way the page was
+ *    accessed and the SPTE is left to whoever changed it.
  *
  *  - Everybody else replaces leaf SPTEs atomically, see
  *    kvm_tdp_mmu_spte_need_atomic_write().
  *
  * The shadow MMU, if it has SPTEs at all, is aged under mmu_lock as ever, which
- * is not fast.  SPTEs without Accessed bits, i.e. that are made not-present to
- * track accesses, are not handled here.
+ * is not fast.
  *
- * TLBs are not flushed here, and dirty state is not touched.
+ * TLBs are not flushed here, not even if an SPTE loses write access for being
+ * access-tracked, see is_writable_pte().  Dirty state is not touched: folios were
+ * marked dirty when their SPTEs were created.
  */
 
 #include "mmu.h"
@@ -38,7 +40,7 @@
 
 bool kvm_mmu_has_fast_aging(void)
 {
-	return tdp_mmu_enabled && kvm_ad_enabled();
+	return tdp_mmu_enabled;
 }
 
 bool kvm_arch_has_fast_aging(struct kvm *kvm)
@@ -68,9 +70,7 @@ static bool tdp_iter_at_accessed_leaf(struct tdp_iter *iter)
 static void tdp_mmu_clear_accessed(struct tdp_iter *iter)
 {
 	u64 old_spte = iter->old_spte;
-	u64 new_spte = old_spte & ~shadow_accessed_mask;
-
-	KVM_MMU_WARN_ON(!spte_ad_enabled(old_spte));
+	u64 new_spte = mark_spte_for_access_track(old_spte);
 
 	if (!try_cmpxchg64(rcu_dereference(iter->sptep), &old_spte, new_spte))
 		return;

@@ -30,7 +30,6 @@
 #define LRU_GEN		"/sys/kernel/debug/lru_gen"
 #define CGROUPS		"/sys/fs/cgroup"
 #define KVM_PARAMETER	"/sys/module/kvm/parameters/tdp_mmu"
-#define INTEL_PARAMETER	"/sys/module/kvm_intel/parameters/eptad"
 
 #define ALL_SWITCHES	0xf
 #define FAST_AGING	0x8
@@ -86,18 +85,13 @@ static int set_switches(unsigned long value)
 	return write_file(ENABLED, text);
 }
 
-static bool parameter_is_off(const char *path)
-{
-	char text[4];
-
-	return read_file(path, text, sizeof(text)) && text[0] == 'N';
-}
-
 /* KVM creates /dev/kvm when it has found an MMU to use. */
 static bool kvm_ages_fast(void)
 {
-	return !access("/dev/kvm", F_OK) && !access(KVM_PARAMETER, F_OK) &&
-	       !parameter_is_off(KVM_PARAMETER) && !parameter_is_off(INTEL_PARAMETER);
+	char text[4];
+
+	return !access("/dev/kvm", F_OK) &&
+	       read_file(KVM_PARAMETER, text, sizeof(text)) && text[0] == 'Y';
 }
 
 /* Shared with the parent of the process that runs a test. */

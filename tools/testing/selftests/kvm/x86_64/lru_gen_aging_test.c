@@ -207,8 +207,7 @@ static const char *missing(void)
 /* Whether this host has a secondary MMU that is expected to age fast. */
 static bool ages_fast(void)
 {
-	return get_kvm_param_bool("tdp_mmu") &&
-	       (!host_cpu_is_intel || get_kvm_intel_param_bool("eptad"));
+	return get_kvm_param_bool("tdp_mmu");
 }
 
 /******************************************************************************

@@ -2,47 +2,52 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Boots a kernel as a host of VMs, runs one command on it as root, judges both.
 #
-#   boot.sh [-k stock|patched|FILE] [-m MIB] [-s CPUS] [-i] [-c] [-a CMDLINE]
+#   boot.sh [-k stock|patched|FILE] [-m MIB] [-s CPUS] [-b] [-i] [-c] [-a CMDLINE]
 #           [-t SECONDS] [-o DIRECTORY] -- COMMAND...
 #
 #   -k	build/6.12/NAME/bzImage, or any image (default: patched)
 #   -m	memory of the VM (2048)
 #   -s	its CPUs (2)
+#   -b	an Intel host, emulated by Bochs: one CPU, slow
 #   -i	every instruction takes one nanosecond, on one emulated CPU
 #   -c	COMMAND talks to the terminal; there is no timeout
 #   -a	more of the kernel command line
 #   -t	kill the VM after that time (600)
-#   -o	where "results", "console" and "qemu" are left
+#   -o	where "results", "console" and "qemu" or "bochs" are left
 #	(default: build/run/KERNEL-COMMAND)
 #
 # COMMAND runs in this directory's clone, at the same paths: the VM sees the
 # machine's root read-only, but for empty /tmp, /run, /var/tmp, /mnt and home.
+# With -b it sees nothing but busybox, bash, lab/ and the installed kselftests.
 # LAB_KERNEL names the image that was booted.  What COMMAND prints appears here
 # as it comes.  Exit codes are those of verdict.sh: 0 good, 1 COMMAND failed,
 # 2 kernel warned or died, 3 no verdict, 4 emulator at fault; never retried.
 #
-# It builds no kernel, and it emulates an AMD machine unless this one has
-# usable hardware virtualization.  Emulated hosts of Linux guests (guest.sh) need
-# -s 1 or -i: with two CPUs QEMU 7.2 interrupts guests that have interrupts off,
-# and they hang or die.
+# It builds no kernel, and without -b it emulates an AMD machine unless this one
+# has usable hardware virtualization.  Emulated hosts of Linux guests (guest.sh)
+# need -s 1 or -i: with two CPUs QEMU 7.2 interrupts guests that have interrupts
+# off, and they hang or die.
 
 set -euo pipefail
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=lab/vm.sh
 . "$LAB/vm.sh"
+# shellcheck source=lab/bochs.sh
+. "$LAB/bochs.sh"
 
 kernel=patched memory=2048 cpus='' icount='' terminal='' cmdline='' limit=600 out=''
-pid='' guest_cpu=host
+pid='' guest_cpu=host emulator=qemu
 
 parse()
 {
 	local option
-	while getopts ':k:m:s:ica:t:o:' option; do
+	while getopts ':k:m:s:bica:t:o:' option; do
 		case $option in
 		k) kernel=$OPTARG ;;
 		m) number -m "$OPTARG"; memory=$OPTARG ;;
 		s) number -s "$OPTARG"; cpus=$OPTARG ;;
+		b) emulator=bochs ;;
 		i) icount=y ;;
 		c) terminal=y ;;
 		a) cmdline=$OPTARG ;;
@@ -52,6 +57,8 @@ parse()
 		esac
 	done
 	[ -z "$icount" ] || [ "${cpus:-1}" = 1 ] || die '-i works with one CPU only' 'leave out -s'
+	[ $emulator = qemu ] || [ "$icount$terminal${cpus:-1}" = 1 ] ||
+		die '-b works with one CPU and without -i and -c' 'leave them out'
 	command=("${@:OPTIND}")
 	[ ${#command[@]} -gt 0 ] || die 'no command' 'use: boot.sh [OPTION...] -- COMMAND...'
 	what=${command[*]}
@@ -86,8 +93,9 @@ accelerated()
 # busy; tolerance, since KVM reads the TSC frequency before the kernel refines it,
 # and stops the clocks of its guests when the two differ by more; and guests
 # without XSAVE, since they warn about the size that QEMU 7.2 gives for it.
-choose_machine()
+qemu_machine()
 {
+	command -v qemu-system-x86_64 >/dev/null || die 'no qemu-system-x86_64' 'lab/deps.sh installs it'
 	if [ -n "$icount" ]; then
 		machine='emulated AMD (TCG, 1 instruction = 1 ns)' cpus=1
 		qemu=(-accel 'tcg,thread=single' -icount 'shift=0,sleep=off' -cpu EPYC)
@@ -103,43 +111,56 @@ choose_machine()
 	guest_cpu=host,-xsave
 }
 
+qemu_initrd()
+{
+	printf -v plan '%s\n' "$(quoted host_root "$HOME")" "$(quoted keep "$ROOT")" \
+		"$(quoted keep "$CACHE")" "$(quoted keep "$image")" "terminal=$terminal"
+	vm_initrd qemu
+}
+
 make_initrd()
 {
 	local plan setup files=()
-	printf -v plan '%s\n' "$(quoted host_root "$HOME")" "$(quoted keep "$ROOT")" \
-		"$(quoted keep "$CACHE")" "$(quoted keep "$image")" "terminal=$terminal"
 	printf -v setup '%s\n' \
 		'export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
 		"export $(quoted HOME="$HOME" TERM="${TERM:-dumb}" LAB_KERNEL="$image" LAB_GUEST_CPU=$guest_cpu)" \
 		"export $(quoted XDG_CACHE_HOME="${XDG_CACHE_HOME:-$HOME/.cache}")" \
 		"$(quoted cd "$ROOT")"
 	mkdir -p "$CACHE"
-	vm_initrd host
+	${emulator}_initrd
 	{
-		cat "$INITRD/host"
+		cat "$INITRD/$emulator"
 		vm_job "$plan" files "${setup}exec $(quoted "${command[@]}")"
 	} >"$out/initrd"
 }
 
 # A comma in a path would end the option.
-start()
+qemu_command()
 {
 	local where=${out//,/,,}
-	qemu=(qemu-system-x86_64 "${qemu[@]}" -smp "${cpus:-2}" -m "$memory"
-		-kernel "$image" -initrd "$out/initrd" -no-reboot -no-user-config
-		-append "console=ttyS0 panic=-1 panic_on_warn=1 oops=panic $cmdline"
-		-nodefaults -display none -serial chardev:console
+	vm=(qemu-system-x86_64 "${qemu[@]}" -smp "${cpus:-2}" -m "$memory"
+		-kernel "$image" -initrd "$out/initrd" -append "$cmdline"
+		-no-reboot -no-user-config -nodefaults -display none -serial chardev:console
 		-virtfs 'local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap'
 		-device virtio-serial-pci -device 'virtserialport,chardev=results'
 		-chardev "file,id=results,path=$where/results")
+	if [ -n "$terminal" ]; then
+		vm+=(-chardev "stdio,id=console,mux=on,signal=off,logfile=$where/console")
+	else
+		vm+=(-chardev "file,id=console,path=$where/console")
+	fi
+}
+
+start()
+{
 	: >"$out/results"
 	: >"$out/console"
+	${emulator}_command
 	if [ -n "$terminal" ]; then
-		"${qemu[@]}" -chardev "stdio,id=console,mux=on,signal=off,logfile=$where/console" \
-			2>"$out/qemu" || :
+		"${vm[@]}" 2>"$out/$emulator" || :
 		return
 	fi
-	"${qemu[@]}" -chardev "file,id=console,path=$where/console" >"$out/qemu" 2>&1 </dev/null &
+	"${vm[@]}" >"$out/$emulator" 2>&1 </dev/null &
 	pid=$!
 	vm_watch $pid "$out/results" "$limit" 0.5 "$what"
 }
@@ -150,7 +171,7 @@ finish()
 	"$LAB/verdict.sh" "$out/results" "$out/console" || code=$?
 	# A kernel that cannot stop is no success, whatever it said before.
 	[ -z "$killed" ] || [ $code -ge 2 ] || code=3
-	[ $code -ne 3 ] || grep -v "TCG doesn't support requested feature" "$out/qemu" >&2 || :
+	[ $code -ne 3 ] || grep -v "TCG doesn't support requested feature" "$out/$emulator" >&2 || :
 	case $code in
 	0) return 0 ;;
 	1) say "the command failed on the $kernel kernel" ;;
@@ -172,8 +193,8 @@ stop()
 
 parse "$@"
 find_image
-command -v qemu-system-x86_64 >/dev/null || die 'no qemu-system-x86_64' 'lab/deps.sh installs it'
-choose_machine
+cmdline="console=ttyS0,115200 panic=-1 panic_on_warn=1 oops=panic $cmdline"
+${emulator}_machine
 out=$(realpath -m "${out:-$ROOT/build/run/$kernel-${command[0]##*/}}")
 mkdir -p "$out"
 make_initrd

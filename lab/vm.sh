@@ -15,14 +15,16 @@ pack()
 	(cd "$1" && find . -mindepth 1 | busybox cpio -o -H newc 2>/dev/null) | gzip
 }
 
-# vm_initrd NAME PROGRAM...: make build/initrd/NAME of busybox, lab/init and
-# the PROGRAMs with their libraries, unless it exists with this content
+# vm_initrd NAME FILE...: make build/initrd/NAME of busybox, lab/init and the FILEs,
+# programs with their libraries, unless it exists with this content
 vm_initrd()
 {
 	local name=$1 busybox key file dir files=()
 	shift
 	busybox=$(command -v busybox) || die 'no busybox' 'install busybox-static'
-	[ $# -eq 0 ] || mapfile -t files < <(ldd "$@" | grep -o '/[^ :]*' | sort -u)
+	# Scripts and static programs have no libraries.
+	[ $# -eq 0 ] || mapfile -t files < <(ldd "$@" 2>/dev/null |
+		sed -n 's/^\t[^/]*\(\/[^ ]*\) (.*/\1/p' | sort -u)
 	files+=("$@")
 	key=$(sha256sum "$LAB/init" "$busybox" "${files[@]}" | sha256sum)
 	file=$name-${key:0:12}.cpio.gz

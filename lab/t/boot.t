@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# lab/boot.sh and lab/guest.sh with bad input, and with a QEMU that only
-# pretends.  It boots nothing; what a VM does is tested by every group that
+# lab/boot.sh and lab/guest.sh with bad input, and with a QEMU and a Bochs that only
+# pretend.  It boots nothing; what a VM does is tested by every group that
 # boots one.
 set -eu
 # shellcheck source=lab/t/tap.sh
@@ -9,7 +9,7 @@ set -eu
 LAB=$(cd "$(dirname "$0")/.." && pwd)
 REPO=$T/repo
 mkdir -p "$T/bin" "$REPO/lab" "$REPO/build/6.12/stock"
-cp "$LAB"/{lib.sh,vm.sh,init,splats,boot.sh,guest.sh,verdict.sh} "$REPO/lab"
+cp "$LAB"/{lib.sh,vm.sh,init,splats,boot.sh,bochs.sh,guest.sh,verdict.sh} "$REPO/lab"
 echo image >"$REPO/build/6.12/stock/bzImage"
 export XDG_CACHE_HOME=$T/cache
 
@@ -24,7 +24,17 @@ printf "${results-}" >"$out/results"
 printf "${console-}" >"$out/console"
 exec sleep "${lasts-0}"
 END
-chmod +x "$T/bin/qemu-system-x86_64"
+cat >"$T/bin/bochs" <<'END'
+#!/bin/bash
+echo $$ >"$T/pid"
+cp isolinux.cfg "$T"
+tty >"$T/tty"
+printf "${results-}" >results
+printf "${console-}" >console
+exec sleep "${lasts-0}"
+END
+echo "#!/bin/true" >"$T/bin/xorriso"
+chmod +x "$T/bin"/*
 export T
 
 boot()
@@ -93,6 +103,60 @@ until [ -s "$T/pid" ]; do sleep 0.1; done
 kill $!
 wait $! || :
 works 'interrupted: QEMU is gone' sh -c "! kill -0 $(cat "$T/pid")"
+
+# The Intel host.  Its emulator is not our child: killing the terminal ends it.
+intel()
+{
+	boot -b -k stock "$@"
+}
+
+gone()
+{
+	local try
+	for try in {1..50}; do
+		kill -0 "$(cat "$T/pid")" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	echo "process $(cat "$T/pid") still runs after $try tries"
+	return 1
+}
+
+fails 'Bochs: two CPUs' '-b works with one CPU' intel -s 2 -- true
+fails 'Bochs: counting instructions' '-b works with one CPU and without -i' intel -i -- true
+fails 'Bochs: a terminal' 'without -i and -c' intel -c -- true
+fails 'no Bochs' 'no bochs' env PATH="$T/few" "$REPO/lab/boot.sh" -b -k stock -- true
+mkdir -p "$T/cache/mglru-kvm/6.12/kselftest/kvm"
+for name in kvm/a_test kvm/b_test run_kselftest.sh; do
+	echo test >"$T/cache/mglru-kvm/6.12/kselftest/$name"
+done
+export results='hello\nlab: exit 0\n'
+exits 0 'Bochs: a command that succeeds' intel -a kvm_intel.ept=0 -- true kvm:a_test kvm:none
+says 'Bochs: its output appears' hello
+says 'Bochs: the machine is named' 'stock kernel, emulated Intel (Bochs)'
+works 'Bochs: the kernel stops at a warning and ends the emulator' \
+	grep -q '^append .*reboot=t .*panic=-1 panic_on_warn=1' "$T/isolinux.cfg"
+works 'Bochs: it gets more of the command line' grep -q 'kvm_intel.ept=0$' "$T/isolinux.cfg"
+works 'Bochs: it has a terminal, though nobody else has' grep -q ^/dev/ "$T/tty"
+zcat "$REPO/build/initrd/bochs" | busybox cpio -t >"$T/out" 2>&1
+says 'Bochs: the VM has the lab' "${REPO#/}/lab/verdict.sh"
+says 'Bochs: and the test that the command names' "${T#/}/cache/mglru-kvm/6.12/kselftest/kvm/a_test"
+says 'Bochs: and what runs it' "${T#/}/cache/mglru-kvm/6.12/kselftest/run_kselftest.sh"
+says 'Bochs: and bash' bin/bash
+works 'Bochs: and no other test' sh -c "! zcat '$REPO/build/initrd/bochs' | grep -q b_test"
+exits 2 'Bochs: a kernel that warns' env console='WARNING: CPU: 0\n' PATH="$T/bin:$PATH" \
+	"$REPO/lab/boot.sh" -b -k stock -- true
+export results=''
+exits 3 'Bochs: it reports nothing and stops' intel -- true
+exits 3 'Bochs: it never reports' env lasts=1000 PATH="$T/bin:$PATH" \
+	"$REPO/lab/boot.sh" -b -k stock -t 1 -- true
+works 'Bochs: it is killed' gone
+rm "$T/pid"
+env lasts=1000 PATH="$T/bin:$PATH" "$REPO/lab/boot.sh" -b -k stock -- true >"$T/out" 2>&1 &
+until [ -s "$T/pid" ]; do sleep 0.1; done
+kill $!
+wait $! || :
+works 'Bochs: interrupted, it is gone' gone
+unset results
 
 guest()
 {

@@ -1266,21 +1266,26 @@ static void create_svm_vm(void)
 	if (kvm_cpu_has(X86_FEATURE_NPT))
 		nested_cr3 = make_nested_npt();
 	vcpu_args_set(vcpu, 2, svm_gva, nested_cr3);
+	start_guest(&(struct layout) {});
 }
 
 static void create_vmx_vm(void)
 {
+	const bool has_ept = kvm_cpu_has_ept();
 	struct vmx_pages *vmx;
 	vm_vaddr_t vmx_gva;
 
 	vm = vm_create_with_one_vcpu(&vcpu, l1_vmx_code);
 	vmx = vcpu_alloc_vmx(vm, &vmx_gva);
-	if (kvm_cpu_has_ept()) {
+	if (has_ept)
 		prepare_eptp(vmx, vm, 0);
+	vcpu_args_set(vcpu, 1, vmx_gva);
+	start_guest(&(struct layout) {});
+	/* One to one.  L2 uses the page tables of L1: they exist only now. */
+	if (has_ept) {
 		nested_map_memslot(vmx, vm, 0);
 		nested_map(vmx, vm, GPA, GPA, MEMORY_SIZE);
 	}
-	vcpu_args_set(vcpu, 1, vmx_gva);
 }
 
 static void create_nested_vm(void)
@@ -1289,7 +1294,6 @@ static void create_nested_vm(void)
 		create_svm_vm();
 	else
 		create_vmx_vm();
-	start_guest(&(struct layout) {});
 	/* Fault in what L2 needs besides guest memory. */
 	use_pages_nested(no_page);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Names for what lab/*.sh do.  Nothing is decided here: each target calls one script.
 
-.PHONY: help run check kernel shell selftests refresh series git clean
+.PHONY: help run check check-intel kernel shell selftests refresh series git clean
 .NOTPARALLEL:
 
 help:
@@ -10,6 +10,7 @@ help:
 	@echo 'Use:'
 	@echo '  run        - install what is missing, build, boot stock and patched, compare them'
 	@echo '  check      - run every test; the last line counts them'
+	@echo '  check-intel - the tests again on emulated Intel hosts, all of them: takes long'
 	@echo '  shell      - open a shell in a patched host VM, a guest ready to start'
 	@echo
 	@echo 'Build and change:'
@@ -25,6 +26,9 @@ run: kernel
 
 check:
 	lab/check.sh
+
+check-intel:
+	lab/check.sh kernels 'all-intel-*'
 
 kernel:
 	lab/deps.sh

@@ -72,6 +72,12 @@ vm_group()
 	group "$@"
 }
 
+# long_group NAME COMMAND...: one that takes long, and runs only where a pattern asks for it
+long_group()
+{
+	[ ${#wanted[@]} -eq 0 ] || vm_group "$@"
+}
+
 # kernels: what the groups after it boot and run, as TAP
 kernels()
 {
@@ -93,9 +99,17 @@ kselftest()
 	"$LAB/boot.sh" -k "$1" -a "$2" -t 1200 -- "$LAB/vm-kselftest.sh" "${@:3}"
 }
 
+# intel CMDLINE SUBTESTS TEST...: on the patched kernel of an emulated Intel host, where a
+# subtest takes seconds; SUBTESTS, if any, selects those of lru_gen_aging_test
+intel()
+{
+	"$LAB/boot.sh" -b -a "$1" -t 3600 -- \
+		env "KSELFTEST_LRU_GEN_AGING_TEST_ARGS=$2" "$LAB/vm-kselftest.sh" "${@:3}"
+}
+
 groups()
 {
-	local test before ours=()
+	local test before ours=() more some
 	group lint "$LAB/lint.sh"
 	for test in "$LAB"/t/*.t; do
 		group "lab-$(basename "$test" .t)" "$test"
@@ -114,6 +128,16 @@ groups()
 	vm_group suite "$LAB/suite.sh"
 	vm_group suite-legacy-mmu "$LAB/suite.sh" kvm.tdp_mmu=0
 	vm_group suite-shadow "$LAB/suite.sh" kvm_amd.npt=0
+	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than
+	# the rest together is "make check-intel".
+	some='-v every_8th -v aliased_memory -v dirty_log -f memory -f nested'
+	vm_group intel-ept intel '' "$some" kvm:lru_gen_aging_test
+	vm_group intel-eptad0 intel kvm_intel.eptad=0 "$some" kvm:lru_gen_aging_test
+	vm_group intel-shadow intel kvm_intel.ept=0 "$some" kvm:lru_gen_aging_test
+	more=("${ours[@]}" kvm:dirty_log_test kvm:access_tracking_perf_test)
+	long_group all-intel-ept intel '' '' "${more[@]}"
+	long_group all-intel-eptad0 intel kvm_intel.eptad=0 '' "${more[@]}"
+	long_group all-intel-shadow intel kvm_intel.ept=0 '' "${more[@]}"
 }
 
 set -o pipefail

@@ -394,7 +394,8 @@ recommit()
 
 ## from commits to patches
 
-# message COMMIT FILE...: its message, and a trailer for each new FILE
+# message COMMIT FILE...: its message, and a trailer for each new FILE.  Blank lines at its end
+# would become more with each import.
 message()
 {
 	local commit=$1 file args=()
@@ -404,7 +405,7 @@ message()
 	done
 	pgit log -1 --format='%s%n%n%b' "$commit" |
 		pgit interpret-trailers --where end --if-exists add "${args[@]}" |
-		sed '1s/^/Subject: [PATCH] /'
+		sed '1s/^/Subject: [PATCH] /' | sed -e ':end' -e '/^\n*$/ { $d; N; b end' -e '}'
 }
 
 # write_patch COMMIT: the patch without the new files, and without lines that change with every

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Builds the lab's kernels: tinyconfig plus lab/kernel.config, from the trees of lab/tree.sh.
+# Builds the lab's kernels and selftests from the trees of lab/tree.sh.  A kernel is tinyconfig
+# plus lab/kernel.config, or lab/arm64.config.
 #
 # Objects lie in the cache, inside the trees: thus every path that a compiler is given is the
 # same in all of them, and ccache lets stock, patched and each step share what they have in
@@ -23,9 +24,10 @@ usage()
 	cat <<-EOF
 	usage: lab/build.sh stock|patched [MAKE-TARGET...]
 	       lab/build.sh step COMMIT MAKE-TARGET...   COMMIT of the series, in step-src
-	       lab/build.sh arm64 MAKE-TARGET...         from patched-src, with a small arm64 configuration
+	       lab/build.sh arm64 [MAKE-TARGET...]       from patched-src, with a small arm64 configuration
 	       lab/build.sh selftests                    kselftests of patched-src, for every kernel
-	stock and patched without a target leave build/$VERSION/<which>/bzImage.
+	       lab/build.sh arm64-selftests              those of them that arm64 has
+	stock, patched and arm64 without a target leave build/$VERSION/<which>/bzImage (arm64: Image).
 	LAB_JOBS sets the number of compilers ($JOBS), LAB_MAKE more arguments for make
 	(default: "cmd_checkdoc=", i.e. W=1 without its look at comments).
 	EOF
@@ -34,11 +36,9 @@ usage()
 # kmake ARGS...: make in the tree of $which
 kmake()
 {
-	local arch=()
-	[ "$which" != arm64 ] || arch=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-)
 	# shellcheck disable=SC2086 # LAB_MAKE holds several words
 	make -C "$src" O="$obj" -j"$JOBS" "${arch[@]}" W=1 ${LAB_MAKE-cmd_checkdoc=} \
-		CC="ccache ${arch[1]:+aarch64-linux-gnu-}gcc" HOSTCC="ccache gcc" "$@"
+		CC="ccache ${cross}gcc" HOSTCC="ccache gcc" "$@"
 }
 
 fragment()
@@ -140,7 +140,7 @@ progress()
 	local total tick=0
 	total=" of $(cat "$obj/.lab-steps" 2>/dev/null || echo "about 2000")"
 	# what make still has to do in a tree that has objects, only make knows
-	{ [ "$2" = bzImage ] && [ -n "$cold" ]; } || total=
+	{ [ "$2" = "$image" ] && [ -n "$cold" ]; } || total=
 	while kill -0 "$1" 2>/dev/null; do
 		sleep 0.2
 		tick=$((tick + 1))
@@ -166,12 +166,12 @@ build()
 
 publish()
 {
-	local image=$BUILD/$which/bzImage
-	cmp -s "$obj/arch/x86/boot/bzImage" "$image" && return
-	mkdir -p "${image%/*}"
-	cp "$obj/arch/x86/boot/bzImage" "$image.new"
-	mv "$image.new" "$image"
-	say "$which: ${image#"$ROOT/"} is new"
+	local new=$obj/arch/${arch_dir}/boot/$image old=$BUILD/$which/$image
+	cmp -s "$new" "$old" && return
+	mkdir -p "${old%/*}"
+	cp "$new" "$old.new"
+	mv "$old.new" "$old"
+	say "$which: ${old#"$ROOT/"} is new"
 }
 
 kernel()
@@ -179,7 +179,7 @@ kernel()
 	local cold=
 	[ -d "$obj/init" ] || cold=yes
 	configure
-	build "${@:-bzImage}"
+	build "${@:-$image}"
 	[ $# -eq 0 ] || return 0
 	# what a cold build made is what the next one has ahead
 	[ -z "$cold" ] || steps >"$obj/.lab-steps"
@@ -188,12 +188,14 @@ kernel()
 
 ## selftests
 
-# ours COLLECTION: this repository's tests that the tree has, as paths without .c
+# ours COLLECTION: the tests of this repository that the tree has and the architecture runs, as
+# paths without .c
 ours()
 {
 	local dir=tools/testing/selftests/$1 test
 	find "$ROOT/$dir" -name '*_test.c' -printf '%P\n' 2>/dev/null | LC_ALL=C sort |
 		while read -r test; do
+			[[ $which != arm64 || $test != x86_64/* ]] || continue
 			[ ! -e "$src/$dir/$test" ] || echo "${test%.c}"
 		done
 }
@@ -206,45 +208,51 @@ suite()
 }
 
 # collection NAME TEST...: build and install just these tests.  What make's command line sets,
-# the collection's Makefile cannot change: the programs are final paths therefore.
+# the collection's Makefile cannot change: the programs are final paths therefore.  abs_objdir keeps
+# what is generated for arm64 out of the source.
 collection()
 {
 	local name=$1
 	shift
-	make -C "$src/tools/testing/selftests" O="$obj" -j"$JOBS" TARGETS="$name" FORCE_TARGETS=1 \
-		CC="ccache gcc" LDFLAGS='-static -pthread -no-pie' \
+	mkdir -p "$obj/tools"
+	make -C "$src/tools/testing/selftests" O="$obj" -j"$JOBS" "${arch[@]}" TARGETS="$name" \
+		FORCE_TARGETS=1 abs_objdir="$obj" CC="ccache ${cross}gcc" \
+		LDFLAGS='-static -pthread -no-pie' \
 		TEST_GEN_PROGS="${*/#/$obj/kselftest/$name/}" \
 		TEST_GEN_FILES= TEST_GEN_PROGS_EXTENDED= TEST_PROGS= TEST_FILES= \
-		INSTALL_PATH="$CACHE/kselftest.new" install
+		INSTALL_PATH="$new" install
 }
 
+# selftests DIRECTORY COLLECTION...: leave the programs in DIRECTORY
 selftests()
 {
-	local new=$CACHE/kselftest.new name tests
+	local dir=$1 new=$1.new name tests
+	shift
 	rm -rf "$new"
 	mkdir -p "$new"
-	say "selftests: building"
+	say "$what: building"
 	room
-	logged selftests-headers kmake headers
-	for name in kvm mm; do
-		mapfile -t tests < <(ours $name)
+	logged "$what-headers" kmake headers
+	for name; do
+		mapfile -t tests < <(ours "$name")
 		printf '%s\n' "${tests[@]##*/}" | sed "s/^/$name:/" >>"$new/ours.txt"
-		[ $name != kvm ] || mapfile -t -O ${#tests[@]} tests < <(suite)
-		logged "selftests-$name" collection $name "${tests[@]}"
+		[ "$which:$name" != selftests:kvm ] || mapfile -t -O ${#tests[@]} tests < <(suite)
+		logged "$what-$name" collection "$name" "${tests[@]}"
 		# each install begins the list anew
 		cat "$new/kselftest-list.txt" >>"$new/list"
 	done
 	mv "$new/list" "$new/kselftest-list.txt"
-	grep -vxFf "$new/ours.txt" "$new/kselftest-list.txt" >"$new/suite.txt"
-	rm -rf "$CACHE/kselftest"
-	mv "$new" "$CACHE/kselftest"
-	say "selftests: $(wc -l <"$CACHE/kselftest/kselftest-list.txt") tests in $CACHE/kselftest"
+	grep -vxFf "$new/ours.txt" "$new/kselftest-list.txt" >"$new/suite.txt" || :
+	rm -rf "$dir"
+	mv "$new" "$dir"
+	say "$what: $(wc -l <"$dir/kselftest-list.txt") tests in $dir"
 }
 
 case ${1-} in
-stock | patched | step | arm64 | selftests)
+stock | patched | step | arm64 | selftests | arm64-selftests)
 	. "$LAB/lock.sh"
-	which=$1
+	what=$1
+	which=${1%-selftests}
 	shift
 	;;
 -h | --help)
@@ -258,6 +266,7 @@ stock | patched | step | arm64 | selftests)
 esac
 src=$CACHE/$which-src
 obj=$src/obj
+arch=() arch_dir=x86 cross='' image=bzImage
 case $which in
 step)
 	[ $# -ge 2 ] || { usage >&2; exit 2; }
@@ -273,10 +282,17 @@ arm64 | selftests)
 	obj=$src/obj-$which
 	;;
 esac
+if [ "$which" = arm64 ]; then
+	arch_dir=arm64 cross=aarch64-linux-gnu- image=Image
+	arch=(ARCH=arm64 "CROSS_COMPILE=$cross")
+fi
 mkdir -p "$obj"
-case $which in
+case $what in
 selftests)
-	selftests
+	selftests "$CACHE/kselftest" kvm mm
+	;;
+arm64-selftests)
+	selftests "$CACHE/kselftest-arm64" kvm
 	;;
 *)
 	kernel "$@"

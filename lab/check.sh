@@ -82,7 +82,7 @@ long_group()
 kernels()
 {
 	local n=0 what
-	for what in stock patched selftests; do
+	for what in stock patched selftests arm64 arm64-selftests; do
 		n=$((n + 1))
 		if "$LAB/build.sh" $what; then
 			echo "ok $n - build $what"
@@ -125,6 +125,7 @@ groups()
 	vm_group kselftest-shadow kselftest patched kvm_amd.npt=0 "${ours[@]}"
 	# What is new must fail without the series, else its test proves nothing.
 	vm_group kselftest-stock kselftest stock '' -n "${ours[@]}"
+	vm_group kselftest-arm64 "$LAB/arm64.sh"
 	vm_group suite "$LAB/suite.sh"
 	vm_group suite-legacy-mmu "$LAB/suite.sh" kvm.tdp_mmu=0
 	vm_group suite-shadow "$LAB/suite.sh" kvm_amd.npt=0

@@ -35,7 +35,7 @@ first_splat()
 			next
 		if (meaning[i] == "cause")
 			explained = 1
-		else if (pattern[i] == "Call Trace:" && explained)
+		else if (pattern[i] ~ /^Call / && explained)
 			explained = 0
 		else {
 			print meaning[i] "\t" FNR "\t" reason[i]

@@ -26,7 +26,8 @@ source_says()
 	echo "$1" >"$C/stock-src/x.c"
 }
 
-mkdir -p "$T/bin" "$R/lab" "$S/scripts/kconfig"
+D=tools/testing/selftests
+mkdir -p "$T/bin" "$R/lab" "$R/patches/6.12" "$R/$D/kvm/x86_64" "$S/scripts/kconfig" "$S/$D/kvm"
 cp "$LAB/lib.sh" "$LAB/lock.sh" "$LAB/tree.sh" "$LAB/build.sh" "$R/lab"
 printf '#!/bin/sh\necho 6.12.1-1\n' >"$T/bin/dpkg-query"
 chmod +x "$T/bin/dpkg-query"
@@ -40,19 +41,46 @@ tinyconfig: ; echo CONFIG_64BIT=y >$(KCONFIG_CONFIG)
 olddefconfig: ;
 bzImage: $(image)
 $(image): $(O)/x.o ; mkdir -p $(@D) && cp $< $@
+Image: $(O)/x.o
+	mkdir -p $(O)/arch/$(ARCH)/boot && cp $< $(O)/arch/$(ARCH)/boot/Image
+	echo $(ARCH) $(CROSS_COMPILE) $(CC) >$(O)/made-with
+headers: ;
 $(O)/x.o: x.c $(O)/.config
 	@echo "  CC      x.o"
 	! grep error $<
 	cp $< $@
+MAKE
+cat >"$S/$D/Makefile" <<'MAKE'
+install:
+	mkdir -p $(INSTALL_PATH)
+	for test in $(TEST_GEN_PROGS); do \
+		echo $(TARGETS):$${test##*/}; \
+	done >$(INSTALL_PATH)/kselftest-list.txt
+	echo $(CC) $(abs_objdir) >$(INSTALL_PATH)/made-with
 MAKE
 cat >"$S/scripts/kconfig/merge_config.sh" <<'MERGE'
 #!/bin/sh
 grep -E '^CONFIG_(SWAP)=' "$5" >>"$4" || :
 MERGE
 chmod +x "$S/scripts/kconfig/merge_config.sh"
+printf 'TEST_GEN_PROGS_x86_64 = %s\nTEST_GEN_PROGS_x86_64 += %s\n' dirty_log_test x86_64/one_test >"$S/$D/kvm/Makefile"
 find "$S" -exec touch -d '2026-01-01' {} +
 tar -cJf "$LAB_TARBALL" -C "$T" linux-source-6.12
 printf 'CONFIG_SWAP=y\n# CONFIG_DEBUG is not set\n' >"$R/lab/kernel.config"
+echo CONFIG_64BIT=y >"$R/lab/arm64.config"
+touch "$R/$D/kvm/any_test.c" "$R/$D/kvm/x86_64/one_test.c"
+cat >"$R/patches/6.12/0001-tests.patch" <<PATCH
+From: Nobody <nobody@example.org>
+Date: Sat, 21 Nov 2026 10:00:00 +0000
+Subject: [PATCH] tests: add two
+
+They are empty.
+
+New-file: $D/kvm/any_test.c
+New-file: $D/kvm/x86_64/one_test.c
+---
+PATCH
+echo 0001-tests.patch >"$R/patches/6.12/series"
 image=$R/build/6.12/stock/bzImage
 
 works "a first build" build stock
@@ -74,6 +102,23 @@ sed -i '$d' "$R/lab/kernel.config"
 echo '# CONFIG_64BIT is not set' >>"$R/lab/kernel.config"
 fails "an option that stays" "did not take: 64BIT" build stock
 sed -i '$d' "$R/lab/kernel.config"
+
+## arm64
+works "an arm64 kernel" build arm64
+works "leaves an image of its own" cmp "$R/build/6.12/arm64/Image" "$C/patched-src/obj-arm64/arch/arm64/boot/Image"
+works "made by a cross compiler" grep -qx 'arm64 aarch64-linux-gnu- ccache aarch64-linux-gnu-gcc' \
+	"$C/patched-src/obj-arm64/made-with"
+works "with a configuration of its own" sh -c "! grep -q SWAP '$C/patched-src/obj-arm64/.config'"
+works "some objects of it" build arm64 bzImage
+works "its selftests" build arm64-selftests
+works "are those that are not of x86" grep -qx kvm:any_test "$C/kselftest-arm64/kselftest-list.txt"
+works "and no others" sh -c "! grep -v any_test '$C/kselftest-arm64/kselftest-list.txt'"
+works "by the cross compiler, beside the source" grep -qx "ccache aarch64-linux-gnu-gcc $C/patched-src/obj-arm64" \
+	"$C/kselftest-arm64/made-with"
+works "the selftests of x86" build selftests
+works "are all of them" grep -qx kvm:one_test "$C/kselftest/ours.txt"
+works "and apart from them the kernel's own" sh -c "test \"\$(cat '$C/kselftest/suite.txt')\" = kvm:dirty_log_test"
+works "beside those of arm64" test -e "$C/kselftest-arm64/kselftest-list.txt"
 
 ## failures
 source_says error

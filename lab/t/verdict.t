@@ -74,6 +74,8 @@ spotted 'watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [qemu:99]'
 spotted 'rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:'
 spotted 'WARNING: suspicious RCU usage'
 spotted 'kvm_amd: set kvm_amd.dump_invalid_vmcb=1 to dump internal KVM state.'
+spotted 'Internal error: synchronous external abort: 0000000096000010 [#1] SMP'
+spotted 'Call trace:'
 ignored 'traps: stress-ng[57] general protection fault ip:7f00 sp:7ffe error:0 in libc.so.6'
 ignored 'kvm: kvm [96]: vcpu0, guest rIP: 0xffffffff81005bf5 Unhandled WRMSR(0xc0010007) = 0xffff'
 

@@ -100,11 +100,14 @@ kselftest()
 }
 
 # intel CMDLINE SUBTESTS TEST...: on the patched kernel of an emulated Intel host, where a
-# subtest takes seconds; SUBTESTS, if any, selects those of lru_gen_aging_test
+# subtest takes seconds; SUBTESTS, if any, selects those of lru_gen_aging_test.  The kernel's
+# own two are made smaller: in full they take far longer than all the rest.
 intel()
 {
 	"$LAB/boot.sh" -b -a "$1" -t 3600 -- \
-		env "KSELFTEST_LRU_GEN_AGING_TEST_ARGS=$2" "$LAB/vm-kselftest.sh" "${@:3}"
+		env "KSELFTEST_LRU_GEN_AGING_TEST_ARGS=$2" \
+		KSELFTEST_ACCESS_TRACKING_PERF_TEST_ARGS='-b 16M' \
+		KSELFTEST_DIRTY_LOG_TEST_ARGS='-M dirty-log -i 3' "$LAB/vm-kselftest.sh" "${@:3}"
 }
 
 groups()

@@ -29,18 +29,13 @@ typedef int (*kvm_age_handler_t)(struct kvm *kvm, struct kvm_age_range *range);
  * Call @handler for each part of the hva range [start, end) that a memslot
  * backs.  An hva can be mapped by several memslots, e.g. in another address
  * space or as an alias, all of them count.
- *
- * If @flush is set, flush the gfns of each memslot whose handler found a page
- * young, as kvm_handle_hva_range() does.
  */
 static __always_inline int kvm_age_hva_range(struct kvm *kvm,
 					     unsigned long start,
 					     unsigned long end,
 					     struct kvm_age_range *range,
-					     kvm_age_handler_t handler,
-					     bool flush)
+					     kvm_age_handler_t handler)
 {
-	bool flush_all = false;
 	int i, idx, ret = 0;
 
 	if (WARN_ON_ONCE(end <= start))
@@ -55,7 +50,6 @@ static __always_inline int kvm_age_hva_range(struct kvm *kvm,
 		kvm_for_each_memslot_in_hva_range(node, slots, start, end - 1) {
 			struct kvm_memory_slot *slot;
 			unsigned long hva_start, hva_end;
-			int young;
 
 			slot = container_of(node, struct kvm_memory_slot,
 					    hva_node[slots->node_idx]);
@@ -69,12 +63,7 @@ static __always_inline int kvm_age_hva_range(struct kvm *kvm,
 							slot);
 			range->offset = (hva_start - start) >> PAGE_SHIFT;
 
-			young = handler(kvm, range);
-			ret |= young;
-
-			if (flush && young && !flush_all)
-				flush_all = !kvm_flush_gfn_range(kvm, range->start,
-								 range->end);
+			ret |= handler(kvm, range);
 
 			/* One young mapping settles it if nothing else is asked. */
 			if (ret && !range->clear && !range->young)
@@ -82,43 +71,30 @@ static __always_inline int kvm_age_hva_range(struct kvm *kvm,
 		}
 	}
 out:
-	if (flush_all)
-		kvm_flush_remote_tlbs(kvm);
-
 	srcu_read_unlock(&kvm->srcu, idx);
 
 	return ret;
 }
 
 static int kvm_age_hva_full(struct kvm *kvm, unsigned long start,
-			    unsigned long end, bool clear, bool flush)
+			    unsigned long end, bool clear)
 {
 	struct kvm_age_range range = { .clear = clear };
 
-	return kvm_age_hva_range(kvm, start, end, &range, kvm_arch_age_full,
-				 flush);
-}
-
-int kvm_age_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
-			      unsigned long start, unsigned long end)
-{
-	trace_kvm_age_hva(start, end);
-
-	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), start, end, true,
-				!IS_ENABLED(CONFIG_KVM_ELIDE_TLB_FLUSH_IF_YOUNG));
+	return kvm_age_hva_range(kvm, start, end, &range, kvm_arch_age_full);
 }
 
 /*
- * Don't flush TLBs.  A page that is only accessed through a cached translation
- * looks old until that translation is evicted, which is tolerable.
+ * Both clear_young() and clear_flush_young().  Don't flush TLBs.  A page that is
+ * only accessed through a cached translation looks old until that translation is
+ * evicted, which is tolerable.
  */
 int kvm_age_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
 			unsigned long start, unsigned long end)
 {
 	trace_kvm_age_hva(start, end);
 
-	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), start, end, true,
-				false);
+	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), start, end, true);
 }
 
 int kvm_age_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
@@ -127,7 +103,7 @@ int kvm_age_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 	trace_kvm_test_age_hva(address);
 
 	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), address, address + 1,
-				false, false);
+				false);
 }
 
 int kvm_age_test_clear_young_fast_only(struct mmu_notifier *mn,
@@ -144,7 +120,7 @@ int kvm_age_test_clear_young_fast_only(struct mmu_notifier *mn,
 	int ret;
 
 	ret = kvm_age_hva_range(mmu_notifier_to_kvm(mn), start, end, &range,
-				kvm_arch_age_fast_only, false);
+				kvm_arch_age_fast_only);
 
 	trace_kvm_test_clear_young_fast_only(start, end, clear, pages,
 					     range.nr_young, ret);

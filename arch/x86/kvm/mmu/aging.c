@@ -67,7 +67,7 @@ static bool tdp_iter_at_accessed_leaf(struct tdp_iter *iter)
 	       is_accessed_spte(iter->old_spte);
 }
 
-static void tdp_mmu_clear_accessed(struct tdp_iter *iter)
+static void tdp_mmu_make_old(struct tdp_iter *iter)
 {
 	u64 old_spte = iter->old_spte;
 	u64 new_spte = mark_spte_for_access_track(old_spte);
@@ -98,7 +98,7 @@ static bool tdp_mmu_age_full(struct kvm *kvm, struct kvm_age_range *range)
 			if (!range->clear)
 				return true;
 
-			tdp_mmu_clear_accessed(&iter);
+			tdp_mmu_make_old(&iter);
 			young = true;
 		}
 	}
@@ -154,7 +154,7 @@ static bool tdp_mmu_age_fast_only(struct kvm *kvm, struct kvm_age_range *range)
 				continue;
 
 			if (range->clear && exclusive)
-				tdp_mmu_clear_accessed(&iter);
+				tdp_mmu_make_old(&iter);
 			young = true;
 		}
 	}

@@ -12,6 +12,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 passed=0 failed=0 skipped=0
+vm_groups=()
 built=y
 wanted=("$@")
 
@@ -60,16 +61,47 @@ group()
 	count "$rc" "$name" "$tap"
 }
 
-# vm_group NAME COMMAND...: a group that boots what was built
+# bootable NAME: the group is wanted, and there is a kernel for it
+bootable()
+{
+	selected "$1" || return 1
+	[ $built = n ] || return 0
+	failed=$((failed + 1))
+	say "=== $1: not run, there is no kernel for it"
+	return 1
+}
+
+# vm_group NAME COMMAND...: a group that needs one CPU to emulate one, so that several run at
+# the same time; finish_vm_groups() tells how they went
 vm_group()
 {
-	selected "$1" || return 0
-	if [ $built = n ]; then
-		failed=$((failed + 1))
-		say "=== $1: not run, there is no kernel for it"
-		return
-	fi
-	group "$@"
+	local name=$1
+	shift
+	bootable "$name" || return 0
+	mkdir -p "$LOGS"
+	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+		wait -n || :
+	done
+	say "=== $name"
+	vm_groups+=("$name")
+	{
+		rc=0
+		"$@" </dev/null >"$LOGS/check-$name.tap" 2>"$LOGS/check-$name.log" || rc=$?
+		echo $rc >"$LOGS/check-$name.rc"
+		say "$name: ended"
+	} &
+}
+
+finish_vm_groups()
+{
+	local name
+	wait
+	for name in "${vm_groups[@]}"; do
+		quiet <"$LOGS/check-$name.tap"
+		[ "$(cat "$LOGS/check-$name.rc")" -eq 0 ] || cat "$LOGS/check-$name.log" >&2
+		count "$(cat "$LOGS/check-$name.rc")" "$name" "$LOGS/check-$name.tap"
+	done
+	vm_groups=()
 }
 
 # long_group NAME COMMAND...: one that takes long, and runs only where a pattern asks for it
@@ -96,7 +128,8 @@ kernels()
 # kselftest KERNEL CMDLINE ARGS...: in a VM; ARGS are lab/vm-kselftest.sh's
 kselftest()
 {
-	"$LAB/boot.sh" -k "$1" -a "$2" -t 1200 -- "$LAB/vm-kselftest.sh" "${@:3}"
+	"$LAB/boot.sh" -k "$1" -a "$2" -t 1200 -o "$ROOT/build/run/$name" -- \
+		"$LAB/vm-kselftest.sh" "${@:3}"
 }
 
 # intel CMDLINE SUBTESTS TEST...: on the patched kernel of an emulated Intel host, where a
@@ -104,7 +137,7 @@ kselftest()
 # own two are made smaller: in full they take far longer than all the rest.
 intel()
 {
-	"$LAB/boot.sh" -b -a "$1" -t 3600 -- \
+	"$LAB/boot.sh" -b -a "$1" -t 3600 -o "$ROOT/build/run/$name" -- \
 		env "KSELFTEST_LRU_GEN_AGING_TEST_ARGS=$2" \
 		KSELFTEST_ACCESS_TRACKING_PERF_TEST_ARGS='-b 16M' \
 		KSELFTEST_DIRTY_LOG_TEST_ARGS='-M dirty-log -i 3' "$LAB/vm-kselftest.sh" "${@:3}"
@@ -129,9 +162,6 @@ groups()
 	# What is new must fail without the series, else its test proves nothing.
 	vm_group kselftest-stock kselftest stock '' -n "${ours[@]}"
 	vm_group kselftest-arm64 "$LAB/arm64.sh"
-	vm_group suite "$LAB/suite.sh"
-	vm_group suite-legacy-mmu "$LAB/suite.sh" kvm.tdp_mmu=0
-	vm_group suite-shadow "$LAB/suite.sh" kvm_amd.npt=0
 	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than
 	# the rest together is "make check-intel".
 	some='-v every_8th -v aliased_memory -v dirty_log -f memory -f nested'
@@ -142,9 +172,16 @@ groups()
 	long_group all-intel-ept intel '' '' "${more[@]}"
 	long_group all-intel-eptad0 intel kvm_intel.eptad=0 '' "${more[@]}"
 	long_group all-intel-shadow intel kvm_intel.ept=0 '' "${more[@]}"
+	finish_vm_groups
+	# Each of these runs two VMs.
+	! bootable suite || group suite "$LAB/suite.sh"
+	! bootable suite-legacy-mmu || group suite-legacy-mmu "$LAB/suite.sh" kvm.tdp_mmu=0
+	! bootable suite-shadow || group suite-shadow "$LAB/suite.sh" kvm_amd.npt=0
 }
 
 set -o pipefail
+# What runs in the background does not hear of an interrupt otherwise.
+trap 'trap - TERM; kill 0' INT TERM
 "$LAB/deps.sh"
 groups
 [ $((passed + failed + skipped)) -gt 0 ] || die "no group is called ${wanted[*]}" "see lab/check.sh"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Names for what lab/*.sh do.  Nothing is decided here: each target calls one script.
 
-.PHONY: help run check check-intel kernel shell selftests refresh series git clean
+.PHONY: help run check check-intel check-suite kernel shell selftests refresh series git clean
 .NOTPARALLEL:
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo '  run        - install what is missing, build, boot stock and patched, compare them'
 	@echo '  check      - run every test; the last line counts them'
 	@echo '  check-intel - the tests again on emulated Intel hosts, all of them: takes long'
+	@echo '  check-suite - the kernel'\''s own KVM selftests, stock beside patched, in each MMU mode: takes long'
 	@echo '  shell      - open a shell in a patched host VM, a guest ready to start'
 	@echo
 	@echo 'Build and change:'
@@ -29,6 +30,9 @@ check:
 
 check-intel:
 	lab/check.sh kernels 'all-intel-*'
+
+check-suite:
+	lab/check.sh kernels 'suite*'
 
 kernel:
 	lab/deps.sh

@@ -110,6 +110,13 @@ long_group()
 	[ ${#wanted[@]} -eq 0 ] || vm_group "$@"
 }
 
+# long_suite NAME [CMDLINE]
+long_suite()
+{
+	[ ${#wanted[@]} -ne 0 ] && bootable "$1" || return 0
+	group "$1" "$LAB/suite.sh" "${@:2}"
+}
+
 # kernels: what the groups after it boot and run, as TAP
 kernels()
 {
@@ -173,10 +180,10 @@ groups()
 	long_group all-intel-eptad0 intel kvm_intel.eptad=0 '' "${more[@]}"
 	long_group all-intel-shadow intel kvm_intel.ept=0 '' "${more[@]}"
 	finish_vm_groups
-	# Each of these runs two VMs.
-	! bootable suite || group suite "$LAB/suite.sh"
-	! bootable suite-legacy-mmu || group suite-legacy-mmu "$LAB/suite.sh" kvm.tdp_mmu=0
-	! bootable suite-shadow || group suite-shadow "$LAB/suite.sh" kvm_amd.npt=0
+	# "make check-suite": each runs two VMs
+	long_suite suite
+	long_suite suite-legacy-mmu kvm.tdp_mmu=0
+	long_suite suite-shadow kvm_amd.npt=0
 }
 
 set -o pipefail

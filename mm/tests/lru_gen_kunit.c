@@ -672,7 +672,7 @@ static void more_reporters_than_remembered(struct kunit *test)
 
 /*
  * Without fast aging every neighbour is a question of its own to all subscribers,
- * whether they reported the target or not, and the target is asked about twice.
+ * whether they reported the target or not.
  */
 static void expect_stock(struct kunit *test)
 {
@@ -684,8 +684,8 @@ static void expect_stock(struct kunit *test)
 	fill_neighbours(neighbours);
 
 	KUNIT_EXPECT_TRUE(test, look_around(test, region, TARGET));
-	expect_calls(test, fast, NR_PAGES + 1, 0);
-	expect_calls(test, slow, NR_PAGES + 1, 0);
+	expect_calls(test, fast, NR_PAGES, 0);
+	expect_calls(test, slow, NR_PAGES, 0);
 	expect_accessed(test, fast, no_pages);
 	expect_accessed(test, slow, no_pages);
 	expect_youngest(test, region, neighbours);
@@ -927,11 +927,12 @@ static int ask(const struct region *region, bool clear, const unsigned long *pag
 	struct mmu_notifier_reporters reporters;
 	int ret;
 
+	guard(rcu)();
+
 	clear_young_report(region, &reporters);
 	ret = mmu_notifier_test_clear_young_fast_only(&reporters, page_addr(region, ASK_FIRST),
 						      page_addr(region, ASK_FIRST + ASK_NR),
 						      clear, pages, young);
-	mmu_notifier_put_reporters(&reporters);
 	return ret;
 }
 
@@ -1019,15 +1020,13 @@ static void answer_of_report(struct kunit *test)
 	const struct answer_case *c = test->param_value;
 	struct region *region = answer_region(test);
 	struct mmu_notifier_reporters reporters;
-	unsigned int nr;
 	int young;
 
-	young = clear_young_report(region, &reporters);
-	nr = reporters.nr;
-	mmu_notifier_put_reporters(&reporters);
+	scoped_guard(rcu)
+		young = clear_young_report(region, &reporters);
 
 	KUNIT_EXPECT_EQ(test, young, c->young);
-	KUNIT_EXPECT_EQ(test, nr, c->fast);
+	KUNIT_EXPECT_EQ(test, reporters.nr, c->fast);
 }
 
 /* An mm that nobody ever subscribed to. */
@@ -1055,6 +1054,49 @@ static void reporters_only(struct kunit *test)
 	expect_calls(test, reporter, 1, 1);
 	expect_calls(test, old, 1, 0);
 	expect_calls(test, slow, 1, 0);
+}
+
+static void expect_all_reporters(struct kunit *test, const struct region *region,
+				 bool complete, unsigned int nr)
+{
+	struct mmu_notifier_reporters reporters;
+	bool ret;
+
+	scoped_guard(rcu)
+		ret = mmu_notifier_get_reporters(region->mm, &reporters);
+
+	KUNIT_EXPECT_EQ(test, ret, complete);
+	KUNIT_EXPECT_EQ(test, reporters.nr, nr);
+}
+
+/* All of them, without asking; not if one more is there than can be remembered. */
+static void all_reporters(struct kunit *test)
+{
+	struct region *region = ask_region(test);
+	unsigned int i;
+
+	expect_all_reporters(test, region, true, 0);
+	for (i = 1; i <= MMU_NOTIFIER_MAX_REPORTERS; i++) {
+		expect_calls(test, add_fake(test, region, &fast_ops), 0, 0);
+		expect_all_reporters(test, region, true, i);
+	}
+	add_fake(test, region, &fast_ops);
+	expect_all_reporters(test, region, false, 0);
+}
+
+/* Who knows nothing about the age of a page is no reason to ask page by page. */
+static void all_reporters_but_one(struct kunit *test)
+{
+	struct region *region = ask_region(test);
+
+	KUNIT_EXPECT_FALSE(test, mm_has_young_notifiers(region->mm));
+	add_fake(test, region, &no_young_ops);
+	KUNIT_EXPECT_FALSE(test, mm_has_young_notifiers(region->mm));
+	add_fake(test, region, &fast_ops);
+	KUNIT_EXPECT_TRUE(test, mm_has_young_notifiers(region->mm));
+	expect_all_reporters(test, region, true, 1);
+	add_fake(test, region, &slow_ops);
+	expect_all_reporters(test, region, false, 0);
 }
 
 struct question_case {
@@ -1179,6 +1221,8 @@ static struct kunit_case notifier_cases[] = {
 	KUNIT_CASE_PARAM(answer_of_report, answer_gen_params),
 	KUNIT_CASE(no_subscriber),
 	KUNIT_CASE(reporters_only),
+	KUNIT_CASE(all_reporters),
+	KUNIT_CASE(all_reporters_but_one),
 	KUNIT_CASE_PARAM(questions, question_gen_params),
 	KUNIT_CASE(answers_are_ored),
 	KUNIT_CASE(partial_is_passed_on),

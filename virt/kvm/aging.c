@@ -23,18 +23,39 @@
 
 #include "kvm_mm.h"
 
-typedef int (*kvm_age_handler_t)(struct kvm *kvm, struct kvm_age_range *range);
+typedef int (*kvm_age_slot_t)(struct kvm *kvm, struct kvm_memory_slot *slot,
+			      unsigned long start, unsigned long end, void *arg);
 
 /*
- * Call @handler for each part of the hva range [start, end) that a memslot
+ * The memslot that was used last is mostly the right one.  If hvas are mapped
+ * once only, there is no other to look for.
+ */
+static struct kvm_memory_slot *kvm_find_only_memslot(struct kvm_memslots *slots,
+						     unsigned long start,
+						     unsigned long end)
+{
+	struct kvm_memory_slot *slot;
+
+	if (slots->has_hva_aliases)
+		return NULL;
+
+	slot = (struct kvm_memory_slot *)atomic_long_read(&slots->last_used_slot);
+	if (!slot || start < slot->userspace_addr ||
+	    end > slot->userspace_addr + (slot->npages << PAGE_SHIFT))
+		return NULL;
+
+	return slot;
+}
+
+/*
+ * Call @age_slot for each part of the hva range [start, end) that a memslot
  * backs.  An hva can be mapped by several memslots, e.g. in another address
  * space or as an alias, all of them count.
  */
 static __always_inline int kvm_age_hva_range(struct kvm *kvm,
 					     unsigned long start,
 					     unsigned long end,
-					     struct kvm_age_range *range,
-					     kvm_age_handler_t handler)
+					     kvm_age_slot_t age_slot, void *arg)
 {
 	int i, idx, ret = 0;
 
@@ -46,42 +67,44 @@ static __always_inline int kvm_age_hva_range(struct kvm *kvm,
 	for (i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
 		struct kvm_memslots *slots = __kvm_memslots(kvm, i);
 		struct interval_tree_node *node;
+		struct kvm_memory_slot *slot;
+
+		if (kvm_memslots_empty(slots))
+			continue;
+
+		slot = kvm_find_only_memslot(slots, start, end);
+		if (slot) {
+			ret |= age_slot(kvm, slot, start, end, arg);
+			continue;
+		}
 
 		kvm_for_each_memslot_in_hva_range(node, slots, start, end - 1) {
-			struct kvm_memory_slot *slot;
-			unsigned long hva_start, hva_end;
-
 			slot = container_of(node, struct kvm_memory_slot,
 					    hva_node[slots->node_idx]);
-			hva_start = max(start, slot->userspace_addr);
-			hva_end = min(end, slot->userspace_addr +
-					   (slot->npages << PAGE_SHIFT));
-
-			range->slot = slot;
-			range->start = hva_to_gfn_memslot(hva_start, slot);
-			range->end = hva_to_gfn_memslot(hva_end + PAGE_SIZE - 1,
-							slot);
-			range->offset = (hva_start - start) >> PAGE_SHIFT;
-
-			ret |= handler(kvm, range);
-
-			/* One young mapping settles it if nothing else is asked. */
-			if (ret && !range->clear && !range->young)
-				goto out;
+			atomic_long_set(&slots->last_used_slot, (long)slot);
+			ret |= age_slot(kvm, slot,
+					max(start, slot->userspace_addr),
+					min(end, slot->userspace_addr +
+						 (slot->npages << PAGE_SHIFT)),
+					arg);
 		}
 	}
-out:
+
 	srcu_read_unlock(&kvm->srcu, idx);
 
 	return ret;
 }
 
-static int kvm_age_hva_full(struct kvm *kvm, unsigned long start,
-			    unsigned long end, bool clear)
+static __always_inline int kvm_age_slot_full(struct kvm *kvm,
+					     struct kvm_memory_slot *slot,
+					     unsigned long start,
+					     unsigned long end, void *arg)
 {
-	struct kvm_age_range range = { .clear = clear };
+	bool *clear = arg;
 
-	return kvm_age_hva_range(kvm, start, end, &range, kvm_arch_age_full);
+	return kvm_arch_age_full(kvm, slot, hva_to_gfn_memslot(start, slot),
+				 hva_to_gfn_memslot(end + PAGE_SIZE - 1, slot),
+				 *clear);
 }
 
 /*
@@ -92,18 +115,44 @@ static int kvm_age_hva_full(struct kvm *kvm, unsigned long start,
 int kvm_age_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
 			unsigned long start, unsigned long end)
 {
+	bool clear = true;
+
 	trace_kvm_age_hva(start, end);
 
-	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), start, end, true);
+	return kvm_age_hva_range(mmu_notifier_to_kvm(mn), start, end,
+				 kvm_age_slot_full, &clear);
 }
 
 int kvm_age_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 		       unsigned long address)
 {
+	bool clear = false;
+
 	trace_kvm_test_age_hva(address);
 
-	return kvm_age_hva_full(mmu_notifier_to_kvm(mn), address, address + 1,
-				false);
+	return kvm_age_hva_range(mmu_notifier_to_kvm(mn), address, address + 1,
+				 kvm_age_slot_full, &clear);
+}
+
+struct kvm_age_fast_only {
+	unsigned long hva;
+	struct kvm_age_range range;
+};
+
+static __always_inline int kvm_age_slot_fast_only(struct kvm *kvm,
+						  struct kvm_memory_slot *slot,
+						  unsigned long start,
+						  unsigned long end, void *arg)
+{
+	struct kvm_age_fast_only *fast = arg;
+	struct kvm_age_range *range = &fast->range;
+
+	range->slot = slot;
+	range->start = hva_to_gfn_memslot(start, slot);
+	range->end = hva_to_gfn_memslot(end, slot);
+	range->offset = (start - fast->hva) >> PAGE_SHIFT;
+
+	return kvm_arch_age_fast_only(kvm, range);
 }
 
 int kvm_age_test_clear_young_fast_only(struct mmu_notifier *mn,
@@ -112,18 +161,21 @@ int kvm_age_test_clear_young_fast_only(struct mmu_notifier *mn,
 				       bool clear, const unsigned long *pages,
 				       unsigned long *young)
 {
-	struct kvm_age_range range = {
-		.clear = clear,
-		.pages = pages,
-		.young = young,
+	struct kvm_age_fast_only fast = {
+		.hva = start,
+		.range = {
+			.clear = clear,
+			.pages = pages,
+			.young = young,
+		},
 	};
 	int ret;
 
-	ret = kvm_age_hva_range(mmu_notifier_to_kvm(mn), start, end, &range,
-				kvm_arch_age_fast_only);
+	ret = kvm_age_hva_range(mmu_notifier_to_kvm(mn), start, end,
+				kvm_age_slot_fast_only, &fast);
 
 	trace_kvm_test_clear_young_fast_only(start, end, clear, pages,
-					     range.nr_young, ret);
+					     fast.range.nr_young, ret);
 
 	return ret;
 }

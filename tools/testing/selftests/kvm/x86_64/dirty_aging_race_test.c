@@ -38,13 +38,18 @@
  * printed and can be given in DIRTY_AGING_RACE_SEED.  How threads interleave does
  * not, so that a failure may take a few runs to come back.
  *
- * Nothing here depends on how KVM tracks pages.  The test checks neither which
+ * One more test has no threads.  KVM remembers gfns without memslot in SPTEs that
+ * look writable, and mmio.becomes_memory puts a memslot there: the guest's writes
+ * must make folios dirty although KVM finds such an SPTE.
+ *
+ * Nothing else depends on how KVM tracks pages.  The test checks neither which
  * pages are young (see lru_gen_aging_test) nor that the dirty log is free of pages
  * that were not written, and has no dirty ring, nested guest or emulated write.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +100,10 @@
 
 /* Threads that wait look that often, without taking the CPU from the others. */
 #define POLL_US			1000
+
+/* Pages that are MMIO before they are memory. */
+#define NR_MMIO_PAGES		64
+#define MMIO_SIZE		(NR_MMIO_PAGES * SZ_4K)
 
 /* Emulated hosts are slow. */
 #define TIMEOUT_SECONDS		600
@@ -356,12 +365,16 @@ static int word_offset(int page)
 	return mix(page) % (SZ_4K / sizeof(u64)) * sizeof(u64);
 }
 
+static u64 *guest_word(int page)
+{
+	return (u64 *)(GPA + (u64)page * SZ_4K + word_offset(page));
+}
+
 static void guest_read(int vcpu, u64 nth)
 {
 	int page = nth_page(vcpu, nth);
-	u64 *word = (u64 *)(GPA + (u64)page * SZ_4K + word_offset(page));
 	u64 round = nth / pages_per_vcpu();
-	u64 found = READ_ONCE(*word);
+	u64 found = READ_ONCE(*guest_word(page));
 
 	__GUEST_ASSERT(found == page_value(page, round),
 		       "page %d in round %lu: found 0x%lx, wrote 0x%lx",
@@ -371,9 +384,8 @@ static void guest_read(int vcpu, u64 nth)
 static void guest_write(int vcpu, u64 nth)
 {
 	int page = nth_page(vcpu, nth);
-	u64 *word = (u64 *)(GPA + (u64)page * SZ_4K + word_offset(page));
 
-	WRITE_ONCE(*word, page_value(page, nth / pages_per_vcpu() + 1));
+	WRITE_ONCE(*guest_word(page), page_value(page, nth / pages_per_vcpu() + 1));
 	/* x86 doesn't reorder stores, only the compiler must not. */
 	barrier();
 	WRITE_ONCE(progress[vcpu].nr_writes, nth + 1);
@@ -392,6 +404,19 @@ static void guest_code(int vcpu)
 		if (nth % TURN_PAGES == 0)
 			GUEST_SYNC(nth);
 	}
+	GUEST_DONE();
+}
+
+/* All pages are written to while they are MMIO, half of them when they are memory. */
+static void guest_mmio_code(void)
+{
+	int page;
+
+	for (page = 0; page < NR_MMIO_PAGES; page++)
+		WRITE_ONCE(*guest_word(page), page_value(page, 1));
+	GUEST_SYNC(0);
+	for (page = 0; page < NR_MMIO_PAGES / 2; page++)
+		WRITE_ONCE(*guest_word(page), page_value(page, 2));
 	GUEST_DONE();
 }
 
@@ -1100,6 +1125,71 @@ TEST_F_TIMEOUT(guest, keeps_its_writes, TIMEOUT_SECONDS)
 	if (variant->racers & LOG)
 		expect_complete_log(_metadata);
 	expect_memory(_metadata, variant->memory);
+}
+
+FIXTURE(mmio) {
+};
+
+FIXTURE_SETUP(mmio)
+{
+	if (!get_kvm_param_bool("mmio_caching"))
+		SKIP(return, "KVM has no MMIO SPTEs: needs kvm.mmio_caching=1");
+}
+
+FIXTURE_TEARDOWN(mmio)
+{
+}
+
+static void run_until_ucall(u64 cmd)
+{
+	struct ucall uc;
+
+	vcpu_run(vcpus[0]);
+	TEST_ASSERT_EQ(get_ucall(vcpus[0], &uc), cmd);
+}
+
+static u64 *host_word(int page)
+{
+	return (u64 *)(memory + page * SZ_4K + word_offset(page));
+}
+
+/*
+ * Pages become clean and discardable, but stay mapped as writable: KVM gets them
+ * without a fault of the primary MMU, which would make them dirty.  What nobody
+ * makes dirty is gone after pageout.  That happens to the pages that the guest
+ * doesn't write to, or this would show nothing; they are in other blocks of eight
+ * pages than those that it writes to, as KVM may prefetch the rest of a block.
+ */
+TEST_F_TIMEOUT(mmio, becomes_memory, TIMEOUT_SECONDS)
+{
+	int page, nr_lost = 0, nr_kept = 0;
+
+	/* madvise() drains the folio batches of the CPU that it runs on. */
+	kvm_pin_this_task_to_pcpu(sched_getcpu());
+	vm = vm_create_with_one_vcpu(&vcpus[0], guest_mmio_code);
+	virt_map(vm, GPA, GPA, NR_MMIO_PAGES);
+	for (page = 0; page < NR_MMIO_PAGES; page++) {
+		vcpu_run(vcpus[0]);
+		TEST_ASSERT_KVM_EXIT_REASON(vcpus[0], KVM_EXIT_MMIO);
+	}
+	run_until_ucall(UCALL_SYNC);
+
+	map_memory(ANON, false);
+	for (page = 0; page < NR_MMIO_PAGES; page++)
+		*host_word(page) = page_value(page, 1);
+	ASSERT_EQ(0, madvise(memory, MMIO_SIZE, MADV_FREE));
+	set_memslot(0);
+	run_until_ucall(UCALL_DONE);
+
+	ASSERT_EQ(0, madvise(memory, MMIO_SIZE, MADV_PAGEOUT));
+	for (page = 0; page < NR_MMIO_PAGES / 2; page++)
+		nr_lost += *host_word(page) != page_value(page, 2);
+	for ( ; page < NR_MMIO_PAGES; page++)
+		nr_kept += *host_word(page) != 0;
+	EXPECT_EQ(0, nr_lost)
+		TH_LOG("pages that don't hold what the guest wrote");
+	EXPECT_EQ(0, nr_kept)
+		TH_LOG("pages that were not discarded although nobody wrote to them");
 }
 
 TEST_HARNESS_MAIN

@@ -12,8 +12,18 @@
  * - /proc/self/pagemap, after the old generations were evicted to swap: each
  *   page that the guest touched is still present, each other one is not.
  *
- * In secondary MMUs that age fast, the events of KVM are replayed on top: each
- * page that full aging found young is followed by one call for its window.
+ * In secondary MMUs that age fast, the events of KVM are replayed on top:
+ *
+ * - in an eviction, each page that full aging found young is followed by one
+ *   call for its window;
+ * - in an aging pass, one call tests each part of guest memory that a page table
+ *   maps, and another one makes exactly the young pages old.  Or full aging asks
+ *   about each page, once, where fast aging says that it does not see everything.
+ *
+ * An aging pass also counts the same in debugfs, whether it ages fast or not.
+ *
+ * What is not aged but zapped must not be forgotten: KPF_REFERENCED is set for the
+ * pages that the guest used, and for no other one, under either LRU.
  *
  * To be exact the test never touches guest memory itself, has KVM flush the
  * TLB of the guest before each use (aging does not), and runs in one thread on
@@ -36,6 +46,7 @@
 
 #include <linux/bitops.h>
 #include <linux/kernel.h>
+#include <linux/kernel-page-flags.h>
 #include <linux/sizes.h>
 
 #include "test_util.h"
@@ -47,8 +58,10 @@
 
 #define CGROUPS			"/sys/fs/cgroup"
 #define LRU_GEN			"/sys/kernel/debug/lru_gen"
+#define LRU_GEN_FULL		LRU_GEN "_full"
 #define LRU_GEN_ENABLED		"/sys/kernel/mm/lru_gen/enabled"
 #define TRACING			"/sys/kernel/tracing"
+#define KPAGEFLAGS		"/proc/kpageflags"
 #define OP_EVENT		"kvm_test_clear_young_fast_only"
 
 /* Four page tables, and few enough events to keep in one trace buffer. */
@@ -67,10 +80,12 @@
 
 /* Bits of LRU_GEN_ENABLED, and of what the op returns. */
 #define FAST_AGING		0x8
+#define MMU_NOTIFIER_YOUNG	BIT(0)
 #define MMU_NOTIFIER_PARTIAL	BIT(2)
 
 #define PAGEMAP_PRESENT		BIT_ULL(63)
 #define PAGEMAP_SWAPPED		BIT_ULL(62)
+#define PAGEMAP_PFN		(BIT_ULL(55) - 1)
 
 /* A set of guest pages, one bit each. */
 struct pages {
@@ -110,6 +125,11 @@ static struct pages every_nth_page(int first, int stride, int nr)
 	return set;
 }
 
+static struct pages all_pages(void)
+{
+	return every_nth_page(0, 1, NR_PAGES);
+}
+
 static const struct pages no_page;
 
 static struct pages union_of(struct pages a, const struct pages *b)
@@ -134,9 +154,10 @@ static struct pages intersection_of(struct pages a, const struct pages *b)
  *                          files of the kernel
  ******************************************************************************/
 
+/* Truncating matters to files of tracefs only: it is what empties a trace. */
 static bool write_file(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY);
+	int fd = open(path, O_WRONLY | O_TRUNC);
 	bool ok;
 
 	if (fd < 0)
@@ -201,6 +222,8 @@ static const char *missing(void)
 		return "no swap: set up zram swap of 64 MiB or more";
 	if (access(TRACING "/events/kvm/kvm_age_hva", X_OK))
 		return "no event kvm_age_hva: needs tracefs at " TRACING;
+	if (access(KPAGEFLAGS, R_OK))
+		return "no " KPAGEFLAGS ": needs PROC_PAGE_MONITOR";
 	return NULL;
 }
 
@@ -210,14 +233,32 @@ static bool ages_fast(void)
 	return get_kvm_param_bool("tdp_mmu");
 }
 
+enum aging {
+	FULLY,
+	FAST,
+	/* Fast where nothing is hidden from it, fully elsewhere. */
+	PARTLY_FAST,
+};
+
+/* Returns how this host ages then, which is fully if it cannot age fast. */
+static enum aging set_aging(struct __test_metadata *_metadata, enum aging how)
+{
+	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, how == FULLY ? "0x7" : "0xf"));
+	if (how == FULLY)
+		return how;
+
+	ASSERT_EQ(ages_fast(), !!(enabled_bits() & FAST_AGING));
+	return ages_fast() ? how : FULLY;
+}
+
 /******************************************************************************
  *                          generations of a memory cgroup
  ******************************************************************************/
 
 struct memcg {
 	char dir[64];
-	/* Pages of guest memory that are charged here. */
-	int guest_pages;
+	/* Those of guest memory that are charged here. */
+	struct pages guest_pages;
 
 	/* As of the last memcg_read(), sizes of anonymous memory only. */
 	unsigned int id;
@@ -240,31 +281,74 @@ static void memcg_parse_line(struct memcg *m, const char *line, int *nr_nodes)
 	}
 }
 
-static bool memcg_read(struct memcg *m)
+/* Opens LRU_GEN or LRU_GEN_FULL behind the line that names m. */
+static FILE *memcg_open(struct memcg *m, const char *file)
 {
 	char line[256], path[128];
-	FILE *file = fopen(LRU_GEN, "r");
-	unsigned int id;
-	int nr_nodes = 0;
-	bool mine = false;
+	FILE *gens = fopen(file, "r");
 
-	if (!file)
+	if (!gens)
+		return NULL;
+	while (fgets(line, sizeof(line), gens))
+		if (sscanf(line, "memcg %u %127s", &m->id, path) == 2 &&
+		    !strcmp(path, m->dir + strlen(CGROUPS)))
+			return gens;
+	fclose(gens);
+	return NULL;
+}
+
+static bool memcg_next_line(FILE *gens, char *line, int size)
+{
+	return fgets(line, size, gens) && strncmp(line, "memcg", 5);
+}
+
+static bool memcg_read(struct memcg *m)
+{
+	FILE *gens = memcg_open(m, LRU_GEN);
+	char line[256];
+	int nr_nodes = 0;
+
+	if (!gens)
 		return false;
 
 	m->total = 0;
 	memset(m->size, 0, sizeof(m->size));
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, "memcg", 5)) {
-			mine = sscanf(line, "memcg %u %127s", &id, path) == 2 &&
-			       !strcmp(path, m->dir + strlen(CGROUPS));
-			if (mine)
-				m->id = id;
-		} else if (mine) {
-			memcg_parse_line(m, line, &nr_nodes);
-		}
-	}
-	fclose(file);
+	while (memcg_next_line(gens, line, sizeof(line)))
+		memcg_parse_line(m, line, &nr_nodes);
+	fclose(gens);
 	return nr_nodes == 1;
+}
+
+/* What the page table walk of one aging pass has counted. */
+struct walk_stats {
+	unsigned long leaf_total;
+	unsigned long leaf_young;
+	unsigned long nonleaf_found;
+	unsigned long nonleaf_added;
+};
+
+/* Of the pass that memcg_age() returned seq for; false if the kernel lacks them. */
+static bool memcg_read_stats(struct memcg *m, unsigned long seq, struct walk_stats *stats)
+{
+	FILE *gens = memcg_open(m, LRU_GEN_FULL);
+	unsigned long line_seq = 0, first, age, anon;
+	bool found = false;
+	char line[256];
+
+	if (!gens)
+		return false;
+
+	while (!found && memcg_next_line(gens, line, sizeof(line))) {
+		if (sscanf(line, "%lu %lu %lu", &first, &age, &anon) == 3)
+			line_seq = first;
+		else
+			found = line_seq == seq &&
+				sscanf(line, "%lut %luy %luf %lua", &stats->leaf_total,
+				       &stats->leaf_young, &stats->nonleaf_found,
+				       &stats->nonleaf_added) == 4;
+	}
+	fclose(gens);
+	return found;
 }
 
 static unsigned long memcg_size(const struct memcg *m, unsigned long seq)
@@ -319,7 +403,7 @@ static void memcg_evict(struct __test_metadata *_metadata, struct memcg *m)
 static void expect_size(struct __test_metadata *_metadata, const struct memcg *m,
 			unsigned long seq, unsigned long nr)
 {
-	long own = m->total - m->guest_pages;
+	long own = m->total - nr_pages(&m->guest_pages);
 
 	ASSERT_GE(own, 0);
 	ASSERT_LE(own, MAX_OWN_PAGES);
@@ -542,11 +626,6 @@ static void populate(struct pages set)
 	drain_batches();
 }
 
-static struct pages all_pages(void)
-{
-	return every_nth_page(0, 1, NR_PAGES);
-}
-
 /* Called with a VM that has a vCPU; the guest is at its first GUEST_SYNC() then. */
 static void start_guest(const struct layout *layout)
 {
@@ -581,7 +660,7 @@ static void make_old_memory(struct __test_metadata *_metadata, struct memcg *m,
 
 	ASSERT_TRUE(memcg_enter(m));
 	populate(all_pages());
-	m->guest_pages = NR_PAGES;
+	m->guest_pages = all_pages();
 	if (layout->dirty_log) {
 		set_memslots(layout, FIRST_SLOT, GPA, KVM_MEM_LOG_DIRTY_PAGES);
 		populate(all_pages());
@@ -593,17 +672,52 @@ static void make_old_memory(struct __test_metadata *_metadata, struct memcg *m,
 	expect_size(_metadata, m, seq, 0);
 }
 
-/* Of the pages in charged, those in set are present and the others swapped out. */
-static void expect_survivors(struct __test_metadata *_metadata, const struct pages *charged,
-			     const struct pages *set)
+/* KVM forgets guest memory, the primary MMU keeps it. */
+static void zap_guest_memory(void)
+{
+	TEST_ASSERT(!mprotect((void *)memory, MEMORY_SIZE, PROT_READ), "mprotect()");
+	TEST_ASSERT(!mprotect((void *)memory, MEMORY_SIZE, PROT_READ | PROT_WRITE), "mprotect()");
+}
+
+/* One entry for each page. */
+static const u64 *read_pagemap(struct __test_metadata *_metadata)
 {
 	static u64 entry[NR_PAGES];
 	int fd = open("/proc/self/pagemap", O_RDONLY);
-	int i, nr_lost = 0, nr_stale = 0;
 
 	ASSERT_EQ(sizeof(entry), pread(fd, entry, sizeof(entry),
 				       memory / SZ_4K * sizeof(entry[0])));
 	close(fd);
+	return entry;
+}
+
+/* Those that are marked accessed, of pages that are all present. */
+static struct pages marked_pages(struct __test_metadata *_metadata)
+{
+	const u64 *entry = read_pagemap(_metadata);
+	int fd = open(KPAGEFLAGS, O_RDONLY);
+	struct pages set = {};
+	u64 flags;
+	int i;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		ASSERT_TRUE(entry[i] & PAGEMAP_PRESENT);
+		ASSERT_EQ(sizeof(flags), pread(fd, &flags, sizeof(flags),
+					       (entry[i] & PAGEMAP_PFN) * sizeof(flags)));
+		if (flags & BIT_ULL(KPF_REFERENCED))
+			add_page(&set, i);
+	}
+	close(fd);
+	return set;
+}
+
+/* Of the pages in charged, those in set are present and the others swapped out. */
+static void expect_survivors(struct __test_metadata *_metadata, const struct pages *charged,
+			     const struct pages *set)
+{
+	const u64 *entry = read_pagemap(_metadata);
+	int i, nr_lost = 0, nr_stale = 0;
+
 	for (i = 0; i < NR_PAGES; i++) {
 		if (!has_page(charged, i))
 			continue;
@@ -627,6 +741,8 @@ struct event {
 	bool op;
 	unsigned long start;
 	unsigned long end;
+	unsigned long asked;
+	unsigned long young;
 	unsigned long ret;
 	bool clear;
 };
@@ -656,6 +772,8 @@ static void trace_start(struct __test_metadata *_metadata, const char *instance)
 	ASSERT_TRUE(trace_write(instance, "events/kvm/kvm_age_hva/enable", "1"));
 	if (!access(TRACING "/events/kvm/" OP_EVENT, X_OK))
 		ASSERT_TRUE(trace_write(instance, "events/kvm/" OP_EVENT "/enable", "1"));
+	ASSERT_TRUE(trace_write(instance, "trace", "\n"));
+	ASSERT_TRUE(trace_write(instance, "tracing_on", "1"));
 }
 
 static void trace_stop(struct __test_metadata *_metadata, const char *instance)
@@ -694,6 +812,8 @@ static bool next_event(FILE *trace, struct event *event)
 		event->start = field(line, " start=");
 		event->end = field(line, " end=");
 		event->clear = field(line, " clear=");
+		event->asked = field(line, " asked=");
+		event->young = field(line, " young=");
 		event->ret = field(line, " ret=");
 		return true;
 	}
@@ -874,6 +994,109 @@ static void expect_look_around(struct __test_metadata *_metadata, const char *in
 	fclose(trace);
 }
 
+/* Between two events of an aging pass. */
+struct pass {
+	enum aging how;
+	/* Accessed is set. */
+	struct pages young;
+	/* The only ones that may be made old. */
+	const struct pages *charged;
+	/* No call has tested it. */
+	struct pages untested;
+	/* The last such call, and what must come before the next one. */
+	struct event test;
+	struct pages unaged;
+};
+
+static void pass_test(struct __test_metadata *_metadata, struct pass *p,
+		      const struct event *event)
+{
+	struct pages range = {};
+	int page;
+
+	ASSERT_EQ(0, nr_pages(&p->unaged))
+		TH_LOG("pages from %d on were left young", hva_page(p->test.start));
+	ASSERT_LE(memory, event->start);
+	ASSERT_GE(memory + MEMORY_SIZE, event->end);
+	ASSERT_EQ(event->start / SZ_2M, (event->end - 1) / SZ_2M);
+	for (page = hva_page(event->start); page < hva_page(event->end); page++) {
+		ASSERT_TRUE(has_page(&p->untested, page))
+			TH_LOG("page %d was tested twice", page);
+		del_page(&p->untested, page);
+		add_page(&range, page);
+	}
+	EXPECT_EQ(nr_pages(&range), event->asked);
+
+	p->test = *event;
+	p->unaged = intersection_of(range, p->charged);
+	if (p->how == PARTLY_FAST) {
+		EXPECT_TRUE(event->ret & MMU_NOTIFIER_PARTIAL);
+		return;
+	}
+	range = intersection_of(range, &p->young);
+	EXPECT_EQ(nr_pages(&range), event->young);
+	EXPECT_EQ(event->young ? MMU_NOTIFIER_YOUNG : 0, event->ret);
+	p->unaged = intersection_of(p->unaged, &range);
+}
+
+static void pass_clear(struct __test_metadata *_metadata, struct pass *p,
+		       const struct event *event)
+{
+	ASSERT_EQ(FAST, p->how);
+	ASSERT_NE(0, p->test.young)
+		TH_LOG("nothing was young, or it was made old twice");
+	ASSERT_EQ(p->test.start, event->start);
+	ASSERT_EQ(p->test.end, event->end);
+	EXPECT_EQ(nr_pages(&p->unaged), event->asked);
+	EXPECT_EQ(nr_pages(&p->unaged), event->young);
+	p->test.young = 0;
+	p->unaged = no_page;
+}
+
+static void pass_full_aging(struct __test_metadata *_metadata, struct pass *p,
+			    const struct event *event)
+{
+	int page = hva_page(event->start);
+
+	ASSERT_EQ(PARTLY_FAST, p->how);
+	ASSERT_TRUE(has_page(&p->unaged, page))
+		TH_LOG("page %d was not tested, or aged twice, or is not charged", page);
+	del_page(&p->unaged, page);
+}
+
+/*
+ * Replay the events of an aging pass.  Each page of guest memory is tested by one
+ * call, which does not reach beyond the memory or a page table.  It knows what is
+ * young, and what of that is charged is made old by one more call.  If it says that
+ * there may be more than it saw, full aging asks about each page that is charged.
+ */
+static void expect_pass(struct __test_metadata *_metadata, const char *instance,
+			enum aging how, struct pages young, const struct pages *charged)
+{
+	struct pass p = {
+		.how		= how,
+		.young		= young,
+		.charged	= charged,
+		.untested	= all_pages(),
+	};
+	FILE *trace = open_trace(instance);
+	struct event event;
+
+	while (next_event(trace, &event)) {
+		if (event.start >= memory + MEMORY_SIZE || event.end <= memory)
+			continue;
+		if (!event.op)
+			pass_full_aging(_metadata, &p, &event);
+		else if (event.clear)
+			pass_clear(_metadata, &p, &event);
+		else
+			pass_test(_metadata, &p, &event);
+	}
+	EXPECT_EQ(0, nr_pages(&p.unaged));
+	EXPECT_EQ(0, nr_pages(&p.untested));
+	fclose(trace);
+}
+
 /******************************************************************************
  *                          fixtures
  ******************************************************************************/
@@ -984,30 +1207,98 @@ FIXTURE_TEARDOWN_PARENT(guest)
 	teardown_host(_metadata, &self->host);
 }
 
+/* An aging pass finds those of the young pages that are charged to m. */
+static void age_and_expect(struct __test_metadata *_metadata, struct host *host,
+			   struct memcg *m, enum aging how, struct pages young)
+{
+	struct pages found = intersection_of(young, &m->guest_pages);
+	unsigned long seq;
+
+	trace_start(_metadata, host->tracing);
+	seq = memcg_age(_metadata, m);
+	trace_stop(_metadata, host->tracing);
+
+	expect_size(_metadata, m, seq, nr_pages(&found));
+	if (how == FULLY)
+		expect_full_aging(_metadata, host->tracing, found);
+	else
+		expect_pass(_metadata, host->tracing, how, young, &m->guest_pages);
+}
+
+/* After an aging pass, young is what of the guest memory in m is not evicted. */
+static void evict_and_expect(struct __test_metadata *_metadata, struct memcg *m,
+			     struct pages young)
+{
+	struct pages charged = m->guest_pages;
+
+	memcg_evict(_metadata, m);
+	m->guest_pages = intersection_of(young, &charged);
+	expect_size(_metadata, m, m->max_seq - 1, nr_pages(&m->guest_pages));
+	expect_survivors(_metadata, &charged, &m->guest_pages);
+}
+
 /* An aging pass finds what the guest used; a second one finds nothing. */
+static void test_aging_pass(struct __test_metadata *_metadata, struct host *host,
+			    const struct layout *layout, struct pages set, bool write,
+			    enum aging how)
+{
+	struct memcg *m = &host->memcg;
+
+	how = set_aging(_metadata, how);
+	create_vm(layout);
+	make_old_memory(_metadata, m, layout);
+
+	run_guest_job(set, write, false);
+	age_and_expect(_metadata, host, m, how, set);
+	age_and_expect(_metadata, host, m, how, no_page);
+
+	run_guest_job(set, write, false);
+	age_and_expect(_metadata, host, m, how, set);
+	evict_and_expect(_metadata, m, set);
+}
+
 TEST_F(guest, aging_pass)
 {
 	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
+
+	test_aging_pass(_metadata, &self->host, &variant->layout, set, variant->write, FULLY);
+}
+
+/* Two calls for each page table, or one if nothing is young. */
+TEST_F(guest, fast_aging_pass)
+{
+	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
+
+	test_aging_pass(_metadata, &self->host, &variant->layout, set, variant->write, FAST);
+}
+
+/* It does not show in the statistics that aging is fast. */
+TEST_F(guest, fast_aging_statistics)
+{
+	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
 	struct memcg *m = &self->host.memcg;
-	struct pages all = all_pages();
-	unsigned long seq;
+	struct walk_stats stats[2];
+	unsigned long seq, size[2];
+	int i;
 
 	create_vm(&variant->layout);
 	make_old_memory(_metadata, m, &variant->layout);
+	for (i = 0; i < 2; i++) {
+		set_aging(_metadata, i ? FAST : FULLY);
+		run_guest_job(set, variant->write, false);
+		seq = memcg_age(_metadata, m);
+		size[i] = memcg_size(m, seq);
+		if (!memcg_read_stats(m, seq, &stats[i]))
+			SKIP(return, "no statistics: needs LRU_GEN_STATS and LRU_GEN_WALKS_MMU");
+	}
 
-	run_guest_job(set, variant->write, false);
-	seq = memcg_age(_metadata, m);
-	expect_size(_metadata, m, seq, nr_pages(&set));
-
-	seq = memcg_age(_metadata, m);
-	expect_size(_metadata, m, seq, 0);
-
-	run_guest_job(set, variant->write, false);
-	seq = memcg_age(_metadata, m);
-	memcg_evict(_metadata, m);
-	m->guest_pages = nr_pages(&set);
-	expect_size(_metadata, m, seq, nr_pages(&set));
-	expect_survivors(_metadata, &all, &set);
+	EXPECT_EQ(size[0], size[1]);
+	EXPECT_EQ(stats[0].leaf_total, stats[1].leaf_total);
+	EXPECT_EQ(stats[0].leaf_young, stats[1].leaf_young);
+	EXPECT_EQ(stats[0].nonleaf_found, stats[1].nonleaf_found);
+	EXPECT_EQ(stats[0].nonleaf_added, stats[1].nonleaf_added);
+	EXPECT_LE(NR_PAGES, stats[0].leaf_total);
+	EXPECT_LE(nr_pages(&set), stats[0].leaf_young);
 }
 
 /*
@@ -1024,7 +1315,7 @@ static void evict_around(struct __test_metadata *_metadata, struct host *host,
 	memcg_evict(_metadata, m);
 	trace_stop(_metadata, host->tracing);
 
-	m->guest_pages = nr_pages(set);
+	m->guest_pages = *set;
 	expect_size(_metadata, m, m->max_seq, nr_pages(set));
 	expect_survivors(_metadata, &all, set);
 }
@@ -1045,7 +1336,7 @@ TEST_F(guest, look_around)
 {
 	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
 
-	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, "0x7"));
+	set_aging(_metadata, FULLY);
 	use_and_evict(_metadata, &self->host, &variant->layout, set, variant->write);
 	expect_full_aging(_metadata, self->host.tracing, set);
 }
@@ -1055,8 +1346,7 @@ TEST_F(guest, fast_look_around)
 {
 	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
 
-	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, "0xf"));
-	ASSERT_EQ(ages_fast(), !!(enabled_bits() & FAST_AGING));
+	set_aging(_metadata, FAST);
 	use_and_evict(_metadata, &self->host, &variant->layout, set, variant->write);
 	if (ages_fast())
 		expect_look_around(_metadata, self->host.tracing, set);
@@ -1079,59 +1369,100 @@ FIXTURE_TEARDOWN_PARENT(memory)
 }
 
 /*
- * Even pages are charged to one memory cgroup, odd ones to another.  Evicting
- * the even ones looks around, and must leave the odd ones young.
+ * Even pages are charged to one memory cgroup, odd ones to another, where the
+ * process stays.  All are old.
  */
-static void test_two_memcgs(struct __test_metadata *_metadata, struct host *host)
+static void make_old_memory_of_two(struct __test_metadata *_metadata, struct host *host)
 {
-	struct pages even = every_nth_page(0, 2, NR_PAGES / 2);
-	struct pages odd = every_nth_page(1, 2, NR_PAGES / 2);
-	struct pages used = every_nth_page(0, 3, NR_PAGES / 3);
 	struct memcg *a = &host->memcg, *b = &host->other;
-	struct pages used_even = intersection_of(used, &even);
-	struct pages used_odd = intersection_of(used, &odd);
 	unsigned long seq;
 
+	a->guest_pages = every_nth_page(0, 2, NR_PAGES / 2);
+	b->guest_pages = every_nth_page(1, 2, NR_PAGES / 2);
 	create_vm(&(struct layout) {});
 	ASSERT_TRUE(memcg_enter(a));
-	populate(even);
-	a->guest_pages = nr_pages(&even);
+	populate(a->guest_pages);
 	seq = memcg_age(_metadata, a);
-	expect_size(_metadata, a, seq, nr_pages(&even));
+	expect_size(_metadata, a, seq, NR_PAGES / 2);
 
 	/* The walk follows the process, so these passes make a's pages old. */
 	ASSERT_TRUE(memcg_enter(b));
-	populate(odd);
-	b->guest_pages = nr_pages(&odd);
+	populate(b->guest_pages);
 	memcg_age(_metadata, a);
 	memcg_age(_metadata, a);
 	memcg_age(_metadata, b);
 	seq = memcg_age(_metadata, b);
 	expect_size(_metadata, b, seq, 0);
+}
+
+/* Evicting the even pages looks around, and must leave the odd ones young. */
+static void test_two_memcgs(struct __test_metadata *_metadata, struct host *host)
+{
+	struct memcg *a = &host->memcg, *b = &host->other;
+	struct pages used = every_nth_page(0, 3, NR_PAGES / 3);
+	struct pages even, used_even;
+	unsigned long seq;
+
+	make_old_memory_of_two(_metadata, host);
+	even = a->guest_pages;
+	used_even = intersection_of(used, &even);
 
 	use_pages(used);
 	memcg_evict(_metadata, a);
-	a->guest_pages = nr_pages(&used_even);
+	a->guest_pages = used_even;
 	expect_size(_metadata, a, a->max_seq, nr_pages(&used_even));
 	expect_survivors(_metadata, &even, &used_even);
 
 	seq = memcg_age(_metadata, b);
-	expect_size(_metadata, b, seq, nr_pages(&used_odd));
-	memcg_evict(_metadata, b);
-	expect_survivors(_metadata, &odd, &used_odd);
+	expect_size(_metadata, b, seq, nr_pages(&used) - nr_pages(&used_even));
+	evict_and_expect(_metadata, b, used);
 }
 
 TEST_F(memory, of_two_memcgs)
 {
-	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, "0x7"));
+	set_aging(_metadata, FULLY);
 	test_two_memcgs(_metadata, &self->host);
 }
 
 TEST_F(memory, fast_of_two_memcgs)
 {
-	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, "0xf"));
-	ASSERT_EQ(ages_fast(), !!(enabled_bits() & FAST_AGING));
+	set_aging(_metadata, FAST);
 	test_two_memcgs(_metadata, &self->host);
+}
+
+/* Aging one of them must neither promote pages of the other, nor make them old. */
+static void test_aging_two_memcgs(struct __test_metadata *_metadata, struct host *host,
+				  enum aging how)
+{
+	/* In the last page table, pages of b only. */
+	struct pages used_of_b = every_nth_page(NR_PAGES - PAGES_PER_TABLE + 1, 4, 100);
+	struct pages used = every_nth_page(0, 3, (NR_PAGES - PAGES_PER_TABLE) / 3);
+	struct memcg *a = &host->memcg, *b = &host->other, before;
+
+	how = set_aging(_metadata, how);
+	make_old_memory_of_two(_metadata, host);
+	before = *b;
+
+	used = union_of(used, &used_of_b);
+	use_pages(used);
+	ASSERT_TRUE(memcg_enter(a));
+	age_and_expect(_metadata, host, a, how, used);
+	ASSERT_TRUE(memcg_read(b));
+	EXPECT_EQ(0, memcmp(before.size, b->size, sizeof(before.size)));
+
+	ASSERT_TRUE(memcg_enter(b));
+	age_and_expect(_metadata, host, b, how, intersection_of(used, &b->guest_pages));
+	age_and_expect(_metadata, host, b, how, no_page);
+}
+
+TEST_F(memory, aging_pass_of_two_memcgs)
+{
+	test_aging_two_memcgs(_metadata, &self->host, FULLY);
+}
+
+TEST_F(memory, fast_aging_pass_of_two_memcgs)
+{
+	test_aging_two_memcgs(_metadata, &self->host, FAST);
 }
 
 /*
@@ -1146,8 +1477,7 @@ TEST_F(memory, fast_of_guest_and_host)
 	const struct layout layout = {};
 	int page;
 
-	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, "0xf"));
-	ASSERT_EQ(ages_fast(), !!(enabled_bits() & FAST_AGING));
+	set_aging(_metadata, FAST);
 	create_vm(&layout);
 	make_old_memory(_metadata, &self->host.memcg, &layout);
 	memcg_age(_metadata, &self->host.memcg);
@@ -1162,6 +1492,38 @@ TEST_F(memory, fast_of_guest_and_host)
 		expect_look_around(_metadata, self->host.tracing, guest_set);
 	else
 		expect_full_aging(_metadata, self->host.tracing, guest_set);
+}
+
+/*
+ * The guest uses pages through SPTEs that are there: faults mark folios accessed
+ * as well.  Marks of the faults that populated the memory went away with aging.
+ */
+static void test_zap(struct __test_metadata *_metadata, struct host *host, const char *enabled)
+{
+	struct pages set = every_nth_page(3, 5, 400), marked;
+
+	create_vm(&(struct layout) {});
+	make_old_memory(_metadata, &host->memcg, &(struct layout) {});
+	use_pages(set);
+	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, enabled));
+	marked = marked_pages(_metadata);
+	ASSERT_EQ(0, nr_pages(&marked));
+
+	zap_guest_memory();
+	marked = marked_pages(_metadata);
+	EXPECT_EQ(nr_pages(&set), nr_pages(&marked));
+	marked = intersection_of(marked, &set);
+	EXPECT_EQ(nr_pages(&set), nr_pages(&marked));
+}
+
+TEST_F(memory, zapped)
+{
+	test_zap(_metadata, &self->host, "y");
+}
+
+TEST_F(memory, zapped_under_classic_lru)
+{
+	test_zap(_metadata, &self->host, "0");
 }
 
 static bool thp_is_on(void)
@@ -1299,37 +1661,43 @@ static void create_nested_vm(void)
 }
 
 /* A page is young whoever used it, and old after one pass even if both did. */
-TEST_F(nested, aging_pass)
+static void test_nested_aging_pass(struct __test_metadata *_metadata, struct host *host,
+				   enum aging how)
 {
 	struct pages l2_set = every_nth_page(5, 10, 100);
 	struct pages l1_set = every_nth_page(0, 15, 130);
 	struct pages set = union_of(l1_set, &l2_set);
 	struct pages both = intersection_of(l1_set, &l2_set);
-	struct memcg *m = &self->host.memcg;
-	struct pages all = all_pages();
-	unsigned long seq;
+	struct memcg *m = &host->memcg;
 
+	how = set_aging(_metadata, how);
 	create_nested_vm();
 	make_old_memory(_metadata, m, &(struct layout) {});
 
 	use_pages_nested(l2_set);
-	seq = memcg_age(_metadata, m);
-	expect_size(_metadata, m, seq, nr_pages(&l2_set));
-	seq = memcg_age(_metadata, m);
-	expect_size(_metadata, m, seq, 0);
+	age_and_expect(_metadata, host, m, how, l2_set);
+	age_and_expect(_metadata, host, m, how, no_page);
 
 	use_pages(both);
 	use_pages_nested(both);
-	seq = memcg_age(_metadata, m);
-	expect_size(_metadata, m, seq, nr_pages(&both));
-	seq = memcg_age(_metadata, m);
-	expect_size(_metadata, m, seq, 0);
+	age_and_expect(_metadata, host, m, how, both);
+	age_and_expect(_metadata, host, m, how, no_page);
 
 	use_pages(l1_set);
 	use_pages_nested(l2_set);
-	memcg_age(_metadata, m);
-	memcg_evict(_metadata, m);
-	expect_survivors(_metadata, &all, &set);
+	age_and_expect(_metadata, host, m, how, set);
+	evict_and_expect(_metadata, m, set);
+}
+
+TEST_F(nested, aging_pass)
+{
+	test_nested_aging_pass(_metadata, &self->host, FULLY);
+}
+
+/* Fast aging does not see what L2 used, full aging finds it. */
+TEST_F(nested, fast_aging_pass)
+{
+	test_nested_aging_pass(_metadata, &self->host, PARTLY_FAST);
 }
 
 /* Returns the pages that were used, by L1, by L2 or by both. */
@@ -1357,7 +1725,7 @@ TEST_F(nested, look_around)
 {
 	struct pages set;
 
-	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, "0x7"));
+	set_aging(_metadata, FULLY);
 	set = use_nested_and_evict(_metadata, &self->host);
 	expect_full_aging(_metadata, self->host.tracing, set);
 }
@@ -1367,8 +1735,7 @@ TEST_F(nested, fast_look_around)
 {
 	struct pages set;
 
-	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, "0xf"));
-	ASSERT_EQ(ages_fast(), !!(enabled_bits() & FAST_AGING));
+	set_aging(_metadata, FAST);
 	set = use_nested_and_evict(_metadata, &self->host);
 	if (ages_fast())
 		expect_partial_op_calls(_metadata, self->host.tracing);

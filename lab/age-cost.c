@@ -5,12 +5,13 @@
  * Maps memory, has it touched by a guest of KVM or by the process itself, ages
  * the memory cgroup it runs in once through /sys/kernel/debug/lru_gen, and takes
  * the time of that one write.  Where the clock counts instructions (QEMU's icount
- * mode: one instruction is 1 ns) the result is the instructions of a pass.
+ * mode: one instruction is 1 ns) the result is the instructions of a pass.  With
+ * -e it evicts the memory at last, so that the rmap asks about each page once.
  *
  * The guest needs no operating system: 64-bit mode, an identity map of 2 MiB
- * pages, a loop that writes to every page and then leaves through a port.  It
- * reloads CR3 before each round, because a cached translation would keep the
- * Accessed bits clear that aging has cleared.
+ * pages, a loop that writes to pages and then leaves through a port.  It reloads
+ * CR3 before each round, because a cached translation would keep the Accessed
+ * bits clear that aging has cleared.
  *
  * The vCPU and the aging share one thread, so that nothing runs, spins or takes
  * locks beside the pass that is measured.
@@ -32,6 +33,8 @@
 
 #define PAGE		4096UL
 #define MiB		(1UL << 20)
+/* what a page table maps */
+#define TABLE		(2 * MiB)
 #define LRU_GEN		"/sys/kernel/debug/lru_gen"
 
 /* Guest physical layout: code and page tables, then the memory that is measured. */
@@ -44,17 +47,23 @@
 #define MAX_MIB		((NR_PD << 10) - 2)
 
 /*
- * What the guest runs, at GPA_CODE.  With nested paging the loads of CR3 cause no
- * exits.  The port's number is of no interest: leaving is the message.
+ * What the guest runs, at GPA_CODE: from RSI to RDX, of each 2 MiB every RCXth byte
+ * of the first R8.  With nested paging the loads of CR3 cause no exits.  The port's
+ * number is of no interest: leaving is the message.
  */
 static void __attribute__((naked)) guest_code(void)
 {
 	asm("0:	mov %cr3, %rax\n"
 	    "	mov %rax, %cr3\n"
-	    "	mov %rsi, %rdi\n"
-	    "1:	movb $1, (%rdi)\n"
-	    "	add $4096, %rdi\n"
-	    "	cmp %rdx, %rdi\n"
+	    "	mov %rsi, %r9\n"
+	    "1:	mov %r9, %rdi\n"
+	    "	lea (%r9, %r8), %rbx\n"
+	    "2:	movb $1, (%rdi)\n"
+	    "	add %rcx, %rdi\n"
+	    "	cmp %rbx, %rdi\n"
+	    "	jb 2b\n"
+	    "	add $0x200000, %r9\n"
+	    "	cmp %rdx, %r9\n"
 	    "	jb 1b\n"
 	    "	out %al, $0x10\n"
 	    "	jmp 0b\n");
@@ -67,6 +76,12 @@ static struct kvm_run *run;
 static int vcpu = -1;
 static char *data;
 static size_t size = 256 * MiB;
+/* of each TABLE, the first so many bytes are mapped */
+static size_t table_size = TABLE;
+/* of the pages, the first of so many is touched */
+static size_t step = 1;
+static unsigned int nr_slots = 1;
+static bool misaligned;
 
 /* 4 KiB mappings only: that is the case in which aging asks page by page. */
 static void *map(size_t len)
@@ -77,6 +92,21 @@ static void *map(size_t len)
 		err(1, "mmap of %zu MiB", len / MiB);
 	madvise(p, len, MADV_NOHUGEPAGE);
 	return p;
+}
+
+/* Page tables of the host and of KVM begin at the same pages, or at others. */
+static char *map_data(void)
+{
+	unsigned long p = (unsigned long)map(size + 2 * TABLE);
+	size_t i;
+
+	p = (p + TABLE - 1) & -TABLE;
+	if (misaligned)
+		p += 3 * PAGE;
+	for (i = 0; i < size && table_size < TABLE; i += TABLE)
+		if (munmap((char *)p + i + table_size, TABLE - table_size))
+			err(1, "munmap");
+	return (char *)p;
 }
 
 static int kvm(int fd, unsigned long request, void *arg, const char *name)
@@ -139,6 +169,7 @@ static void enter_long_mode(void)
 	};
 	struct kvm_regs regs = {
 		.rip = GPA_CODE, .rflags = 2, .rsi = GPA_DATA, .rdx = GPA_DATA + size,
+		.rcx = step * PAGE, .r8 = table_size,
 	};
 	struct kvm_sregs sregs;
 
@@ -158,7 +189,9 @@ static void enter_long_mode(void)
 static void create_vm(void)
 {
 	int dev = open("/dev/kvm", O_RDWR);
+	unsigned int i;
 	int vm;
+	size_t slot_size = size / nr_slots;
 	char *low = map(GPA_DATA);
 
 	if (dev < 0)
@@ -167,7 +200,8 @@ static void create_vm(void)
 	memcpy(low + GPA_CODE, (void *)guest_code, GUEST_CODE_SIZE);
 	write_page_tables(low);
 	add_memory(vm, 0, 0, low, GPA_DATA);
-	add_memory(vm, 1, GPA_DATA, data, size);
+	for (i = 0; i < nr_slots; i++)
+		add_memory(vm, 1 + i, GPA_DATA + i * slot_size, data + i * slot_size, slot_size);
 	vcpu = KVM(vm, KVM_CREATE_VCPU, 0);
 	run = mmap(NULL, KVM(dev, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
 		   MAP_SHARED, vcpu, 0);
@@ -179,11 +213,12 @@ static void create_vm(void)
 
 static void touch(void)
 {
-	size_t i;
+	size_t i, j;
 
 	if (vcpu < 0) {
-		for (i = 0; i < size; i += PAGE)
-			data[i] = 1;
+		for (i = 0; i < size; i += TABLE)
+			for (j = 0; j < table_size; j += step * PAGE)
+				data[i + j] = 1;
 		return;
 	}
 	KVM(vcpu, KVM_RUN, 0);
@@ -231,25 +266,42 @@ static unsigned long now(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* One forced aging pass of node 0, every page of it scanned; answers its time. */
-static unsigned long age(void)
+/* Answers the time it takes. */
+static unsigned long command(const char *cmd)
 {
-	unsigned long id, max_seq;
 	unsigned long start;
-	char cmd[80];
-	int fd, len;
+	int fd = open(LRU_GEN, O_WRONLY);
 
-	find_memcg(&id, &max_seq);
-	len = snprintf(cmd, sizeof(cmd), "+ %lu 0 %lu 1 1", id, max_seq);
-	fd = open(LRU_GEN, O_WRONLY);
 	if (fd < 0)
 		err(1, "%s", LRU_GEN);
 	start = now();
-	if (write(fd, cmd, len) != len)
-		err(1, "aging with \"%s\"", cmd);
+	if (write(fd, cmd, strlen(cmd)) < 0)
+		err(1, "\"%s\" to %s", cmd, LRU_GEN);
 	start = now() - start;
 	close(fd);
 	return start;
+}
+
+/* One aging pass of node 0, every page of it scanned if it is forced. */
+static unsigned long age(bool forced)
+{
+	unsigned long id, max_seq;
+	char cmd[80];
+
+	find_memcg(&id, &max_seq);
+	snprintf(cmd, sizeof(cmd), "+ %lu 0 %lu 1 %d", id, max_seq, forced);
+	return command(cmd);
+}
+
+/* Reclaim all but the two youngest generations, which can't be. */
+static void evict(void)
+{
+	unsigned long id, max_seq;
+	char cmd[80];
+
+	find_memcg(&id, &max_seq);
+	snprintf(cmd, sizeof(cmd), "- %lu 0 %lu 200", id, max_seq - 2);
+	command(cmd);
 }
 
 /* Let the caller start and stop its counters around a pass. */
@@ -283,70 +335,124 @@ static unsigned long to_number(const char *s, unsigned long max, const char *wha
 static int explain(int status)
 {
 	fprintf(status ? stderr : stdout,
-		"usage: age-cost [-m MIB] [-n PASSES] [-w] vm|process young|old\n"
+		"usage: age-cost [OPTION...] vm|process young|old\n"
 		"  vm|process  who touches the memory: a guest of KVM, or the process itself\n"
-		"  young|old   touch all of it before each pass, or never again\n"
-		"  -m MIB      memory to touch, default 256, at most %lu\n"
+		"  young|old   it is touched before each pass, or never again: then some passes\n"
+		"              have to move it to another generation, and the least time is that\n"
+		"              of a pass that has not\n"
+		"  -m MIB      memory, default 256, at most %lu\n"
+		"  -t STEP     touch the first of STEP pages before a pass, default 1\n"
+		"  -s SLOTS    memslots that the memory is cut into, default 1\n"
+		"  -p PAGES    map only the first PAGES of what each page table could, default 512\n"
+		"  -u          page tables of the host and of KVM don't match\n"
 		"  -n PASSES   aging passes to measure, default 9\n"
+		"  -f          let aging skip what it likes to\n"
+		"  -e          evict the memory afterwards, which takes swap\n"
 		"  -w          say \"ready\" before a pass and \"aged\" after it, and wait for a\n"
 		"              line on the standard input each time\n"
-		"Prints: pages N, ns TIME of each pass, median TIME.\n", MAX_MIB);
+		"Prints: pages N, ns TIME of each pass, least TIME, median TIME.\n", MAX_MIB);
 	return status;
 }
 
 /* Passes before the first measured one: populating leaves Accessed bits of its own. */
 #define WARM_UP	3
 
-int main(int argc, char **argv)
+static unsigned long passes = 9;
+static bool wait, young, forced = true, evicts;
+
+static bool parse(int argc, char **argv)
 {
-	bool wait = false, young;
-	unsigned long i, passes = 9;
-	unsigned long *ns;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "m:n:wh")) != -1) {
+	while ((opt = getopt(argc, argv, "m:t:s:p:un:few")) != -1) {
 		if (opt == 'm')
 			size = to_number(optarg, MAX_MIB, "-m") * MiB;
+		else if (opt == 't')
+			step = to_number(optarg, 1 << 20, "-t");
+		else if (opt == 's')
+			nr_slots = to_number(optarg, 4096, "-s");
+		else if (opt == 'p')
+			table_size = to_number(optarg, TABLE / PAGE, "-p") * PAGE;
+		else if (opt == 'u')
+			misaligned = true;
 		else if (opt == 'n')
 			passes = to_number(optarg, 1000, "-n");
+		else if (opt == 'f')
+			forced = false;
+		else if (opt == 'e')
+			evicts = true;
 		else if (opt == 'w')
 			wait = true;
 		else
-			return explain(opt != 'h');
+			return false;
 	}
+	if (size % TABLE)
+		errx(1, "-m takes a multiple of %lu", TABLE / MiB);
+	if (size / PAGE % nr_slots)
+		errx(1, "-s %u: %zu pages can't be cut into that many memslots", nr_slots, size / PAGE);
 	if (argc - optind != 2 ||
 	    (strcmp(argv[optind], "vm") && strcmp(argv[optind], "process")) ||
 	    (strcmp(argv[optind + 1], "young") && strcmp(argv[optind + 1], "old")))
-		return explain(2);
+		return false;
 	young = !strcmp(argv[optind + 1], "young");
+	return true;
+}
 
-	data = map(size);
-	memset(data, 1, size);
-	if (!strcmp(argv[optind], "vm"))
-		create_vm();
+static unsigned long measure(void)
+{
+	unsigned long time;
+
+	if (young)
+		touch();
+	if (wait)
+		wait_for_line("ready");
+	time = age(forced);
+	if (wait)
+		wait_for_line("aged");
+	return time;
+}
+
+/* Age all of it until it is evictable, then use it once more if it is to be young. */
+static void make_evictable(void)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		age(true);
+	if (young)
+		touch();
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long i;
+	unsigned long *ns;
+
+	if (!parse(argc, argv))
+		return explain(argc != 2 || strcmp(argv[1], "-h") ? 2 : 0);
 	ns = calloc(passes, sizeof(*ns));
 	if (!ns)
 		err(1, "calloc");
 
-	printf("pages %lu\n", size / PAGE);
-	touch();
-	for (i = 0; i < WARM_UP + passes; i++) {
-		bool measured = i >= WARM_UP;
-		unsigned long t;
-
-		if (young)
-			touch();
-		if (wait && measured)
-			wait_for_line("ready");
-		t = age();
-		if (wait && measured)
-			wait_for_line("aged");
-		if (measured)
-			ns[i - WARM_UP] = t;
+	data = map_data();
+	for (i = 0; i < size; i += TABLE)
+		memset(data + i, 1, table_size);
+	if (!strcmp(argv[optind], "vm"))
+		create_vm();
+	printf("pages %lu\n", size / TABLE * (table_size / PAGE));
+	for (i = 0; i < WARM_UP; i++) {
+		touch();
+		age(true);
 	}
+	for (i = 0; i < passes; i++)
+		ns[i] = measure();
 	for (i = 0; i < passes; i++)
 		printf("ns %lu\n", ns[i]);
 	qsort(ns, passes, sizeof(*ns), compare);
-	printf("median %lu\n", ns[passes / 2]);
+	printf("least %lu\nmedian %lu\n", ns[0], ns[passes / 2]);
+	if (evicts) {
+		make_evictable();
+		evict();
+	}
 	return 0;
 }

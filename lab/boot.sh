@@ -3,7 +3,7 @@
 # Boots a kernel as a host of VMs, runs one command on it as root, judges both.
 #
 #   boot.sh [-k stock|patched|FILE] [-m MIB] [-s CPUS] [-b] [-i] [-c] [-a CMDLINE]
-#           [-t SECONDS] [-o DIRECTORY] -- COMMAND...
+#           [-t SECONDS] [-o DIRECTORY] [-p PLUGIN] -- COMMAND...
 #
 #   -k	build/6.12/NAME/bzImage, or any image (default: patched)
 #   -m	memory of the VM (2048)
@@ -15,6 +15,7 @@
 #   -t	kill the VM after that time (600)
 #   -o	where "results", "console" and "qemu" or "bochs" are left
 #	(default: build/run/KERNEL-COMMAND)
+#   -p	a plugin for QEMU's emulation, with its arguments
 #
 # COMMAND runs in this directory's clone, at the same paths: the VM sees the
 # machine's root read-only, but for empty /tmp, /run, /var/tmp, /mnt and home.
@@ -36,13 +37,13 @@ set -euo pipefail
 # shellcheck source=lab/bochs.sh
 . "$LAB/bochs.sh"
 
-kernel=patched memory=2048 cpus='' icount='' terminal='' cmdline='' limit=600 out=''
+kernel=patched memory=2048 cpus='' icount='' terminal='' cmdline='' limit=600 out='' plugin=''
 pid='' guest_cpu=host emulator=qemu
 
 parse()
 {
 	local option
-	while getopts ':k:m:s:bica:t:o:' option; do
+	while getopts ':k:m:s:bica:t:o:p:' option; do
 		case $option in
 		k) kernel=$OPTARG ;;
 		m) number -m "$OPTARG"; memory=$OPTARG ;;
@@ -53,12 +54,13 @@ parse()
 		a) cmdline=$OPTARG ;;
 		t) number -t "$OPTARG"; limit=$OPTARG ;;
 		o) out=$OPTARG ;;
+		p) plugin=$OPTARG ;;
 		*) die "option -$OPTARG is unknown or lacks its value" 'see the head of lab/boot.sh' ;;
 		esac
 	done
 	[ -z "$icount" ] || [ "${cpus:-1}" = 1 ] || die '-i works with one CPU only' 'leave out -s'
-	[ $emulator = qemu ] || [ "$icount$terminal${cpus:-1}" = 1 ] ||
-		die '-b works with one CPU and without -i and -c' 'leave them out'
+	[ $emulator = qemu ] || [ "$icount$terminal$plugin${cpus:-1}" = 1 ] ||
+		die '-b works with one CPU and without -i, -c and -p' 'leave them out'
 	command=("${@:OPTIND}")
 	[ ${#command[@]} -gt 0 ] || die 'no command' 'use: boot.sh [OPTION...] -- COMMAND...'
 	what=${command[*]}
@@ -144,6 +146,7 @@ qemu_command()
 		-virtfs 'local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap'
 		-device virtio-serial-pci -device 'virtserialport,chardev=results'
 		-chardev "file,id=results,path=$where/results")
+	[ -z "$plugin" ] || vm+=(-plugin "$plugin")
 	if [ -n "$terminal" ]; then
 		vm+=(-chardev "stdio,id=console,mux=on,signal=off,logfile=$where/console")
 	else

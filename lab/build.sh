@@ -167,8 +167,9 @@ build()
 publish()
 {
 	local new=$obj/arch/${arch_dir}/boot/$image old=$BUILD/$which/$image
-	cmp -s "$new" "$old" && return
 	mkdir -p "${old%/*}"
+	cp "$obj/System.map" "${old%/*}"
+	cmp -s "$new" "$old" && return
 	cp "$new" "$old.new"
 	mv "$old.new" "$old"
 	say "$which: ${old#"$ROOT/"} is new"

@@ -11,7 +11,8 @@
 # cost more the more there is to count, so there the guest's work means nothing.
 #
 # A notifier call belongs to a look-around if it returns to a function of that name,
-# or is of a kind that only look-around makes.  Which swap-ins are the hot set's:
+# is of a kind that only look-around makes, or asks about no more pages at once than
+# look-around does.  Which swap-ins are the hot set's:
 # a return probe of do_swap_page() has the address and whether the fault was a
 # major one, the guest has printed the page frames of its hot set, and its memory
 # is one mapping of QEMU in the order of those (no guest here has a PCI hole).
@@ -163,13 +164,13 @@ set_up_counts()
 	set_up_fast_counts
 }
 
-# The notifiers that only look-around calls, where the kernel has them.  The
-# fast one answers through bitmaps, of at most one word.
+# The notifiers of fast aging, where the kernel has them.  They are asked by, and
+# answer through, bitmaps: of one word for look-around, larger ones for page tables.
 set_up_fast_counts()
 {
 	known __mmu_notifier_clear_young_report || return 0
 	probe 'r:report __mmu_notifier_clear_young_report young=$retval:s32'
-	probe 'r:fast __mmu_notifier_test_clear_young_fast_only pages=+0($arg5):x64 young=+0($arg6):x64'
+	probe 'r:fast __mmu_notifier_test_clear_young_fast_only start=$arg2:u64 end=$arg3:u64 pages=+0($arg5):x64 young=+0($arg6):x64'
 	counter reports report
 	counter reports_young report 'young != 0'
 	counter fast_calls fast '' 65536
@@ -185,11 +186,23 @@ if_known()
 	echo $sum
 }
 
-# fast_bits FIELD: the bits that are set in that bitmap of all fast calls
+# look_around_fast FIELD: the FIELD of those fast calls that look around, a line each
+look_around_fast()
+{
+	[ -d "$TRACING/instances/fast_calls" ] || return 0
+	logged_events fast_calls | awk -v field="$1" '
+		{
+			for (i = 1; i <= NF; i++)
+				if (split($i, part, "=") == 2)
+					value[part[1]] = part[2]
+		}
+		value["end"] - value["start"] <= 64 * 4096 { print value[field] }'
+}
+
+# fast_bits FIELD: the bits that are set in that bitmap of all of them
 fast_bits()
 {
-	[ -d "$TRACING/instances/fast_calls" ] || { echo 0; return; }
-	logged_events fast_calls | field "$1" | awk '
+	look_around_fast "$1" | awk '
 		BEGIN { split("1 1 2 1 2 2 3 1 2 2 3 2 3 3 4", ones) }
 		{
 			for (i = 3; i <= length($1); i++)
@@ -200,8 +213,9 @@ fast_bits()
 
 report_counts()
 {
-	local asked young
+	local asked young fast
 	must_occur write_lock
+	fast=$(look_around_fast start | wc -l)
 	# A full call asks about one page.
 	asked=$(($(if_known look_calls reports) + $(fast_bits pages)))
 	young=$(($(if_known look_young reports_young) + $(fast_bits young)))
@@ -209,7 +223,7 @@ report_counts()
 		'they are in a function that LOOK_AROUND does not name'
 	echo "look_arounds $(counted look_arounds)"
 	echo "look_arounds_young $(counted look_arounds_young)"
-	echo "look_calls $(if_known look_calls reports fast_calls)"
+	echo "look_calls $(($(if_known look_calls reports) + fast))"
 	echo "look_pages $asked"
 	echo "look_pages_young $young"
 	echo "calls $(if_known calls reports fast_calls)"

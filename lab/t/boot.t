@@ -123,7 +123,8 @@ gone()
 
 fails 'Bochs: two CPUs' '-b works with one CPU' intel -s 2 -- true
 fails 'Bochs: counting instructions' '-b works with one CPU and without -i' intel -i -- true
-fails 'Bochs: a terminal' 'without -i and -c' intel -c -- true
+fails 'Bochs: a terminal' 'without -i, -c and -p' intel -c -- true
+fails 'Bochs: a plugin' 'without -i, -c and -p' intel -p plugin.so -- true
 fails 'no Bochs' 'no bochs' env PATH="$T/few" "$REPO/lab/boot.sh" -b -k stock -- true
 mkdir -p "$T/cache/mglru-kvm/6.12/kselftest/kvm"
 for name in kvm/a_test kvm/b_test run_kselftest.sh; do

@@ -40,9 +40,10 @@ image := $(O)/arch/x86/boot/bzImage
 tinyconfig: ; echo CONFIG_64BIT=y >$(KCONFIG_CONFIG)
 olddefconfig: ;
 bzImage: $(image)
-$(image): $(O)/x.o ; mkdir -p $(@D) && cp $< $@
+$(image): $(O)/x.o ; mkdir -p $(@D) && cp $< $@ && touch $(O)/System.map
 Image: $(O)/x.o
 	mkdir -p $(O)/arch/$(ARCH)/boot && cp $< $(O)/arch/$(ARCH)/boot/Image
+	touch $(O)/System.map
 	echo $(ARCH) $(CROSS_COMPILE) $(CC) >$(O)/made-with
 headers: ;
 $(O)/x.o: x.c $(O)/.config

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# lab/bench-aging.sh with VMs that are pretended: failures, and the tables that come out of
+# known results.  It boots nothing and measures nothing.
+set -eu
+# shellcheck source=lab/t/tap.sh
+. "$(dirname "$0")/tap.sh"
+LAB=$(cd "$(dirname "$0")/.." && pwd)
+R=$T/repo
+TABLE=$R/build/bench/table.txt
+export XDG_CACHE_HOME=$T/cache FAKE=$T
+
+bench()
+{
+	"$R/lab/bench-aging.sh" "$@"
+}
+
+# row TEXT: the table has this line, however it is aligned
+row()
+{
+	tr -s ' ' <"$TABLE" | grep -qxF " $1" || tr -s ' ' <"$TABLE" | grep -qxF "$1"
+}
+
+no_table()
+{
+	[ ! -e "$TABLE" ]
+}
+
+# passes KERNEL NUMBER: what each pass costs there, moving pages apart
+passes()
+{
+	echo "$2" >"$T/$1"
+}
+
+mkdir -p "$R/lab" "$R/build/6.12/stock" "$R/build/6.12/patched" "$T/bin" "$T/cache/mglru-kvm/6.12"
+cp "$LAB"/{lib.sh,bench-aging.sh,vm-aging.sh,age-cost.c,insn-count.c} "$R/lab"
+echo 6.12.1-1 >"$T/cache/mglru-kvm/6.12/pristine.version"
+touch "$R/build/6.12/stock/bzImage"
+printf '#!/bin/sh\n' >"$T/bin/gcc"
+# The VM runs what it is told with an age-cost that answers at once; with a plugin it
+# leaves what that would: three calls, and a fourth one that counts.
+cat >"$R/lab/boot.sh" <<'BOOT'
+#!/bin/bash
+while getopts ik:m:t:o:p: option; do
+	case $option in
+	k) kernel=$OPTARG ;;
+	o) out=$OPTARG ;;
+	p) insns=${OPTARG##*out=} ;;
+	esac
+done
+! grep -q broken "$FAKE/$kernel" || { echo "the $kernel kernel warned" >&2; exit 2; }
+if [ "${insns-}" ]; then
+	printf 'call 50\nin a 50\ncall 50\nin a 50\ncall 9000\nin b 9000\ncall 200\nin a 150\nin b 50\n' >"$insns"
+	exit
+fi
+least=$(cat "$FAKE/$kernel")
+while read -r line; do
+	echo "pass $line $least.0 $((least + 1)).0"
+done <"$FAKE/kinds" >"$out/results"
+BOOT
+for who in vm process; do
+	for mib in 64 256 1024; do printf '%s\n' "$who $mib 1 1 0 512" "$who $mib 1 0 0 512"; done
+	for young in 2 8 64 512; do echo "$who 256 1 $young 0 512"; done
+done >"$T/kinds"
+for slots in 16 256; do printf '%s\n' "vm 256 $slots 1 0 512" "vm 256 $slots 0 0 512"; done >>"$T/kinds"
+printf '%s\n' 'vm 256 1 1 1 512' 'vm 256 1 0 1 512' 'vm 256 1 1 0 64' 'vm 256 1 1 0 8' >>"$T/kinds"
+chmod +x "$R/lab/boot.sh" "$T/bin/gcc"
+PATH=$T/bin:$PATH
+passes stock 900
+passes patched 100
+
+fails 'an argument is not ignored' 'takes no arguments' bench 64
+fails 'a kernel that is not built' 'no patched kernel' bench
+says 'which target builds it' 'make kernel'
+touch "$R/build/6.12/patched/bzImage"
+works 'results make a table' bench
+works 'all young: with what it takes to move pages' row '64 1 1/1 same 512 901.0 101.0 101.0 101.0'
+works 'nothing young: without' row '64 1 none same 512 900.0 100.0 100.0 100.0'
+works 'a process has no memslots' row '256 256 1/1 same 512 901.0 101.0 101.0 -'
+works 'the median of all questions' row 'question of the rmap about a page, old 50 50 50'
+works 'or of those that look around' row 'question of the rmap about a page, young 9000 9000 9000'
+works 'growth in percent' row 'from 1 memslot to 256, all young +0.0%'
+works 'the functions of the fourth pass' row '75.0% a'
+works 'each of them' row '25.0% b'
+passes patched broken
+fails 'a boot that fails is named' 'passes-on' bench
+says 'with what it said' 'the patched kernel warned'
+works 'and leaves no table' no_table
+fails 'a VM is told what to measure' 'not a thing to measure' "$R/lab/vm-aging.sh" age-cost speed
+done_testing

@@ -389,7 +389,8 @@ static bool parse(int argc, char **argv)
 	if (size % TABLE)
 		errx(1, "-m takes a multiple of %lu", TABLE / MiB);
 	if (size / PAGE % nr_slots)
-		errx(1, "-s %u: %zu pages can't be cut into that many memslots", nr_slots, size / PAGE);
+		errx(1, "-s %u: %zu pages can't be cut into that many memslots", nr_slots,
+		     size / PAGE);
 	if (argc - optind != 2 ||
 	    (strcmp(argv[optind], "vm") && strcmp(argv[optind], "process")) ||
 	    (strcmp(argv[optind + 1], "young") && strcmp(argv[optind + 1], "old")))

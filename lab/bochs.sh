@@ -81,5 +81,7 @@ bochs_command()
 	bochs_settings >"$out/bochsrc"
 	# Its debugger would wait for that.
 	echo continue >"$out/continue"
-	vm=(env -C "$out" TERM=linux script -qec 'bochs -f bochsrc -rc continue' /dev/null)
+	# It ends by the hangup of its terminal, which e.g. nohup has ignored.
+	vm=(env -C "$out" --default-signal=HUP TERM=linux
+		script -qec 'bochs -f bochsrc -rc continue' /dev/null)
 }

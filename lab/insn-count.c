@@ -16,8 +16,8 @@
  *
  * Nothing is known about memory, caches or time.
  */
-#include <inttypes.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,16 +50,16 @@ int qemu_plugin_version = PLUGIN_VERSION;
 #define CALL_SIZE	5
 
 struct function {
-	uint64_t addr;
-	uint64_t nr_insns;
+	unsigned long addr;
+	unsigned long nr_insns;
 	char *name;
 };
 
 /* A translation block; they are never freed, a kernel has not that many. */
 struct block {
 	struct function *function;
-	uint64_t addr;
-	uint64_t end;
+	unsigned long addr;
+	unsigned long end;
 	size_t nr_insns;
 	bool calls;
 };
@@ -75,10 +75,10 @@ static size_t nr_touched;
 
 /* The last block, and while the function runs the address it returns to. */
 static const struct block *last;
-static uint64_t return_addr;
-static uint64_t nr_insns;
+static unsigned long return_addr;
+static unsigned long nr_insns;
 
-static struct function *function_at(uint64_t addr)
+static struct function *function_at(unsigned long addr)
 {
 	size_t low = 0, high = nr_functions;
 
@@ -99,9 +99,9 @@ static void report_call(void)
 {
 	size_t i;
 
-	fprintf(out, "call %" PRIu64 "\n", nr_insns);
+	fprintf(out, "call %lu\n", nr_insns);
 	for (i = 0; i < nr_touched; i++) {
-		fprintf(out, "in %s %" PRIu64 "\n", touched[i]->name, touched[i]->nr_insns);
+		fprintf(out, "in %s %lu\n", touched[i]->name, touched[i]->nr_insns);
 		touched[i]->nr_insns = 0;
 	}
 	nr_touched = 0;
@@ -133,7 +133,7 @@ static void translate_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	size_t nr = qemu_plugin_tb_n_insns(tb);
 	struct qemu_plugin_insn *end = qemu_plugin_tb_get_insn(tb, nr - 1);
-	uint64_t addr = qemu_plugin_tb_vaddr(tb);
+	unsigned long addr = qemu_plugin_tb_vaddr(tb);
 	struct function *function = function_at(addr);
 	struct block *block;
 
@@ -165,10 +165,10 @@ static bool read_map(const char *path, const char *name)
 {
 	FILE *map = fopen(path, "r");
 	char line[512], symbol[400], type;
-	uint64_t addr;
+	unsigned long addr;
 
 	while (map && fgets(line, sizeof(line), map)) {
-		if (sscanf(line, "%" SCNx64 " %c %399s", &addr, &type, symbol) != 3 ||
+		if (sscanf(line, "%lx %c %399s", &addr, &type, symbol) != 3 ||
 		    !strchr("tTwW", type) || !(addr >> 63))
 			continue;
 		functions = realloc(functions, (nr_functions + 1) * sizeof(*functions));

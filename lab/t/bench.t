@@ -50,7 +50,7 @@ while getopts ik:m:t:o:p: option; do
 done
 ! grep -q broken "$FAKE/$kernel" || { echo "the $kernel kernel warned" >&2; exit 2; }
 if [ "${insns-}" ]; then
-	printf 'call 50\nin a 50\ncall 50\nin a 50\ncall 9000\nin b 9000\ncall 200\nin a 150\nin b 50\n' >"$insns"
+	tr ',' '\n' <<<'call 50,in a 50,call 50,in a 50,call 9000,in b 9000,call 200,in a 150,in b 50' >"$insns"
 	exit
 fi
 least=$(cat "$FAKE/$kernel")

@@ -106,21 +106,13 @@ judge()
 	[ $code -eq 0 ] || say "$name${killed:+ stopped after $limit s}: see $out/console and $out/results"
 }
 
-# Leaves no VM behind.
-stop()
-{
-	[ -n "$pid" ] || return 0
-	kill -KILL "$pid" 2>/dev/null || :
-	wait "$pid" 2>/dev/null || :
-}
-
 parse "$@"
 check
 mapfile -t names <"$TESTS/kselftest-list.txt"
 tap=$ROOT/build/run/arm64.tap worst=0
 mkdir -p "${tap%/*}"
 : >"$tap"
-trap stop EXIT
+trap 'vm_stop "$pid"' EXIT
 trap 'exit 130' INT TERM
 for name in "${names[@]}"; do
 	out=$ROOT/build/run/arm64-${name##*:} killed=''

@@ -43,7 +43,7 @@ boot()
 		shift
 	done
 	shift
-	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || :; done
+	wait_for_cpu
 	say "$name"
 	mkdir -p "$OUT/$name"
 	"$LAB/boot.sh" -i -k "$kernel" -m "$memory" -t 1200 -o "$OUT/$name" "${options[@]}" -- \

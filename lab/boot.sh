@@ -186,14 +186,6 @@ finish()
 	return $code
 }
 
-# Leaves no VM behind.
-stop()
-{
-	[ -n "$pid" ] || return 0
-	kill -KILL "$pid" 2>/dev/null || :
-	wait "$pid" 2>/dev/null || :
-}
-
 parse "$@"
 find_image
 cmdline="console=ttyS0,115200 panic=-1 panic_on_warn=1 oops=panic $cmdline"
@@ -201,7 +193,7 @@ ${emulator}_machine
 out=$(realpath -m "${out:-$ROOT/build/run/$kernel-${command[0]##*/}}")
 mkdir -p "$out"
 make_initrd
-trap stop EXIT
+trap 'vm_stop "$pid"' EXIT
 trap 'exit 130' INT TERM
 say "$kernel kernel, $machine: $what"
 killed=

@@ -79,9 +79,7 @@ vm_group()
 	shift
 	bootable "$name" || return 0
 	mkdir -p "$LOGS"
-	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
-		wait -n || :
-	done
+	wait_for_cpu
 	say "=== $name"
 	vm_groups+=("$name")
 	{

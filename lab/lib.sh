@@ -29,6 +29,14 @@ die()
 	exit 1
 }
 
+# wait_for_cpu: until there are fewer jobs of ours than this machine has CPUs
+wait_for_cpu()
+{
+	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+		wait -n || :
+	done
+}
+
 # logged NAME COMMAND...: run COMMAND with its output in build/log/NAME.log,
 # which is named, with its last lines, when COMMAND fails
 logged()

@@ -18,20 +18,11 @@
 set -eu
 
 . "$(dirname "$0")/lib.sh"
+. "$LAB/host.sh"
 
 CGROUP=/sys/fs/cgroup/aging
 ENABLED=/sys/kernel/mm/lru_gen/enabled
 PASSES=6
-
-# aged ARGUMENT...: run age-cost as the only task of a memory cgroup
-aged()
-{
-	mkdir -p "$CGROUP"
-	(
-		echo 0 >"$CGROUP/cgroup.procs"
-		exec "$age_cost" "$@"
-	)
-}
 
 # pass WHO MIB SLOTS YOUNG OFFSET TABLE
 pass()
@@ -42,7 +33,7 @@ pass()
 	*) options+=(-t "$4") ;;
 	esac
 	[ "$5" = 0 ] || options+=(-u)
-	aged "${options[@]}" "$1" $state | awk -v kind="$*" '
+	in_cgroup "$CGROUP" "$age_cost" "${options[@]}" "$1" $state | awk -v kind="$*" '
 		$1 == "pages" { pages = $2 }
 		$1 == "least" { least = $2 / pages }
 		$1 == "median" { printf "pass %s %.1f %.1f\n", kind, least, $2 / pages; done = 1 }
@@ -88,10 +79,8 @@ write_bit()
 # No page is asked about twice: what is young is looked around at, or stays.
 evict()
 {
-	echo 256M >/sys/block/zram0/disksize
-	mkswap /dev/zram0 >/dev/null
-	swapon /dev/zram0
-	aged -m 16 -n 1 -e "$1" "$2" >/dev/null
+	swap_on_zram 256M
+	in_cgroup "$CGROUP" "$age_cost" -m 16 -n 1 -e "$1" "$2" >/dev/null
 }
 
 [ $# -ge 2 ] || die 'expected two arguments or more' "usage: $0 AGE-COST passes|evict ..."

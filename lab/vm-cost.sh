@@ -15,25 +15,16 @@ set -eu
 
 . "$(dirname "$0")/lib.sh"
 . "$LAB/count.sh"
+. "$LAB/host.sh"
 
 CGROUP=/sys/fs/cgroup/age-cost
-
-# in_cgroup COMMAND...: run it as the only task of a memory cgroup of its own
-in_cgroup()
-{
-	mkdir -p "$CGROUP"
-	(
-		echo 0 >"$CGROUP/cgroup.procs"
-		exec "$@"
-	)
-}
 
 instructions()
 {
 	local who state
 	for who in vm process; do
 		for state in young old; do
-			in_cgroup "$age_cost" -m "$mib" "$who" "$state" | awk -v key="pass_${who}_$state" '
+			in_cgroup "$CGROUP" "$age_cost" -m "$mib" "$who" "$state" | awk -v key="pass_${who}_$state" '
 				$1 == "pages" { pages = $2 }
 				$1 == "median" { printf "%s %.1f\n", key, $2 / pages; done = 1 }
 				END { exit !done }'
@@ -69,7 +60,7 @@ counts()
 {
 	local name calls=0 counters=()
 	set_up_counters
-	coproc AGE { in_cgroup "$age_cost" -m "$mib" -n 1 -w vm young; }
+	coproc AGE { in_cgroup "$CGROUP" "$age_cost" -m "$mib" -n 1 -w vm young; }
 	exec {answers}<&"${AGE[0]}" {orders}>&"${AGE[1]}"
 	until_line ready
 	start_counting

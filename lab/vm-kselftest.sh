@@ -13,18 +13,11 @@
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$LAB/host.sh"
 
 TESTS=$CACHE/kselftest
 # The timeouts of the tests are for real machines.
 new='' options=(-o 600)
-
-swap_on_zram()
-{
-	[ -e /sys/block/zram0/disksize ] || die 'no zram' 'set CONFIG_ZRAM=y in lab/kernel.config'
-	echo 256M >/sys/block/zram0/disksize
-	mkswap /dev/zram0 >/dev/null
-	swapon /dev/zram0
-}
 
 [ -n "${LAB_KERNEL-}" ] || die 'not in a VM of the lab' "use: lab/boot.sh -- lab/${0##*/} $*"
 [ -f "$TESTS/kselftest-list.txt" ] || die "no tests in $TESTS" 'run: lab/build.sh selftests'
@@ -38,6 +31,6 @@ for name in "${tests[@]}"; do
 	options+=(-t "$name")
 done
 
-swap_on_zram
+swap_on_zram 256M
 "$TESTS/run_kselftest.sh" "${options[@]}" 2>&1 |
 	awk -v wanted="${tests[*]}" -v new="$new" -f "$LAB/kselftest.awk"

@@ -23,6 +23,7 @@ set -eu
 
 . "$(dirname "$0")/lib.sh"
 . "$LAB/count.sh"
+. "$LAB/host.sh"
 
 GUEST_MIB=420
 CGROUP=/sys/fs/cgroup/guest
@@ -30,9 +31,7 @@ OUT=/tmp/guest
 
 set_up_memory()
 {
-	echo 1G >/sys/block/zram0/disksize
-	mkswap /dev/zram0 >/dev/null
-	swapon /dev/zram0
+	swap_on_zram 1G
 	mkdir "$CGROUP"
 	echo "${limit}M" >"$CGROUP/memory.max"
 }

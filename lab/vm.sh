@@ -91,6 +91,14 @@ vm_watch()
 	[ "$size" != -1 ]
 }
 
+# vm_stop PID: leave no VM behind; without PID there is none
+vm_stop()
+{
+	[ -n "$1" ] || return 0
+	kill -KILL "$1" 2>/dev/null || :
+	wait "$1" 2>/dev/null || :
+}
+
 # number OPTION VALUE: stop unless VALUE is a positive number
 number()
 {

@@ -45,16 +45,6 @@ run()
 	"$REPO/lab/arm64.sh" "$@"
 }
 
-# exits CODE NAME COMMAND...: with exactly that code
-exits()
-{
-	local code=$1 name=$2 rc=0
-	shift 2
-	"$@" >"$T/out" 2>&1 || rc=$?
-	[ $rc -eq "$code" ] || echo "exit code $rc instead of $code" >>"$T/out"
-	result $((rc != code)) "$name"
-}
-
 export results console lasts
 good='TAP version 13\n1..2\nok 1 old\nok 2 new\nlab: exit 0\n'
 bad='TAP version 13\n1..2\nok 1 old\nnot ok 2 new\nlab: exit 1\n'

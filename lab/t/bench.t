@@ -33,7 +33,7 @@ passes()
 }
 
 mkdir -p "$R/lab" "$R/build/6.12/stock" "$R/build/6.12/patched" "$T/bin" "$T/cache/mglru-kvm/6.12"
-cp "$LAB"/{lib.sh,bench-aging.sh,vm-aging.sh,age-cost.c,insn-count.c} "$R/lab"
+cp "$LAB"/{lib.sh,host.sh,bench-aging.sh,vm-aging.sh,age-cost.c,insn-count.c} "$R/lab"
 echo 6.12.1-1 >"$T/cache/mglru-kvm/6.12/pristine.version"
 touch "$R/build/6.12/stock/bzImage"
 printf '#!/bin/sh\n' >"$T/bin/gcc"

@@ -42,16 +42,6 @@ boot()
 	PATH=$T/bin:$PATH "$REPO/lab/boot.sh" "$@"
 }
 
-# exits CODE NAME COMMAND...: with exactly that code
-exits()
-{
-	local code=$1 name=$2 rc=0
-	shift 2
-	"$@" >"$T/out" 2>&1 || rc=$?
-	[ $rc -eq "$code" ] || echo "exit code $rc instead of $code" >>"$T/out"
-	result $((rc != code)) "$name"
-}
-
 fails 'an unknown kernel' 'unknown kernel nightly' boot -k nightly -- true
 says 'it lists the known ones' 'give stock, patched or the path of a bzImage'
 fails 'a kernel that is not built' 'build it: make kernel' boot -k patched -- true

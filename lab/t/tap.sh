@@ -38,6 +38,16 @@ fails()
 	result $rc "$name"
 }
 
+# exits CODE NAME COMMAND...: with exactly that code
+exits()
+{
+	local code=$1 name=$2 rc=0
+	shift 2
+	"$@" >"$T/out" 2>&1 || rc=$?
+	[ $rc -eq "$code" ] || echo "exit code $rc instead of $code" >>"$T/out"
+	result $((rc != code)) "$name"
+}
+
 # says NAME TEXT: the last command's output has TEXT
 says()
 {

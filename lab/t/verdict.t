@@ -8,16 +8,6 @@ set -eu
 LAB=$(cd "$(dirname "$0")/.." && pwd)
 DATA=$LAB/t/data
 
-# exits CODE NAME COMMAND...: with exactly that code
-exits()
-{
-	local code=$1 name=$2 rc=0
-	shift 2
-	"$@" >"$T/out" 2>&1 || rc=$?
-	[ $rc -eq "$code" ] || echo "exit code $rc instead of $code" >>"$T/out"
-	result $((rc != code)) "$name"
-}
-
 # judged CODE NAME TEXT: the boot recorded in data/NAME, and what is said about it
 judged()
 {

@@ -139,12 +139,13 @@ kselftest()
 
 # intel CMDLINE SUBTESTS TEST...: on the patched kernel of an emulated Intel host, where a
 # subtest takes seconds; SUBTESTS, if any, selects those of lru_gen_aging_test.  The kernel's
-# own two are made smaller: in full they take far longer than all the rest.
+# own are made smaller: in full they take far longer than all the rest.
 intel()
 {
 	"$LAB/boot.sh" -b -a "$1" -t 3600 -o "$ROOT/build/run/$name" -- \
 		env "KSELFTEST_LRU_GEN_AGING_TEST_ARGS=$2" \
 		KSELFTEST_ACCESS_TRACKING_PERF_TEST_ARGS='-b 16M' \
+		KSELFTEST_DIRTY_LOG_PERF_TEST_ARGS='-b 16M' \
 		KSELFTEST_DIRTY_LOG_TEST_ARGS='-M dirty-log -i 3' "$LAB/vm-kselftest.sh" "${@:3}"
 }
 
@@ -173,7 +174,7 @@ groups()
 	vm_group intel-ept intel '' "$some" kvm:lru_gen_aging_test
 	vm_group intel-eptad0 intel kvm_intel.eptad=0 "$some" kvm:lru_gen_aging_test
 	vm_group intel-shadow intel kvm_intel.ept=0 "$some" kvm:lru_gen_aging_test
-	more=("${ours[@]}" kvm:dirty_log_test kvm:access_tracking_perf_test)
+	more=("${ours[@]}" kvm:dirty_log_test kvm:dirty_log_perf_test kvm:access_tracking_perf_test)
 	long_group all-intel-ept intel '' '' "${more[@]}"
 	long_group all-intel-eptad0 intel kvm_intel.eptad=0 '' "${more[@]}"
 	long_group all-intel-shadow intel kvm_intel.ept=0 '' "${more[@]}"

@@ -11,16 +11,21 @@
 # (image, tests, mode, emulator) and not run again, unless it warned or did not come to an end.
 # This repository's own tests are not among them, lab/check.sh runs those.
 #
-# dirty_log_test does three of its 32 iterations, in one of its three ways to log: all of them
-# take half an hour per kernel. dirty_aging_race_test covers another way; the dirty ring is left
-# out.
+# Three tests are made smaller than their defaults, which take more than half an hour per kernel:
+# dirty_log_test does three of its 32 iterations, in one of its three ways to log
+# (dirty_aging_race_test covers another, the dirty ring is left out); max_guest_memory_test maps
+# 2 GiB by slots of 1 GiB, as the VM has no more; memslot_perf_test has 512 slots.
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 LIST=$CACHE/kselftest
 OUT=$BUILD/suite${1:+-$1}
-ARGUMENTS=KSELFTEST_DIRTY_LOG_TEST_ARGS='-M dirty-log -i 3'
+ARGUMENTS=(
+	KSELFTEST_DIRTY_LOG_TEST_ARGS='-M dirty-log -i 3'
+	KSELFTEST_MAX_GUEST_MEMORY_TEST_ARGS='-m 2 -s 1'
+	KSELFTEST_MEMSLOT_PERF_TEST_ARGS='-s 512 -l 2'
+)
 pids=()
 
 # key KERNEL: the directory that remembers what it reported
@@ -29,7 +34,7 @@ key()
 	{
 		sha256sum "$BUILD/$1/bzImage" "$LAB/boot.sh" "$LAB/init" "$LAB/vm-kselftest.sh" "$LAB/kselftest.awk"
 		find "$LIST" -type f | LC_ALL=C sort | xargs -d '\n' sha256sum
-		echo "$cmdline $ARGUMENTS"
+		echo "$cmdline ${ARGUMENTS[*]}"
 		qemu-system-x86_64 --version
 	} | sed "s, .*/, ," | sha256sum | sed "s,^\([0-9a-f]*\).*,$CACHE/passed/suite-\1,"
 }
@@ -49,7 +54,7 @@ run()
 		return
 	fi
 	"$LAB/boot.sh" -k "$kernel" -a "$cmdline" -t 3600 -o "$OUT/$kernel" -- \
-		env "$ARGUMENTS" "$LAB/vm-kselftest.sh" "$@" >/dev/null || code=$?
+		env "${ARGUMENTS[@]}" "$LAB/vm-kselftest.sh" "$@" >/dev/null || code=$?
 	echo $code >"$OUT/$kernel/code"
 	[ $code -lt 2 ] || return 0
 	cp "$OUT/$kernel/results" "$known.new"

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Boots a kernel as a host of VMs, runs one command on it as root, judges both.
 #
-#   boot.sh [-k stock|patched|FILE] [-m MIB] [-s CPUS] [-b] [-i] [-c] [-a CMDLINE]
+#   boot.sh [-k stock|patched|debug|FILE] [-m MIB] [-s CPUS] [-j] [-b] [-i] [-c] [-a CMDLINE]
 #           [-t SECONDS] [-o DIRECTORY] [-p PLUGIN] -- COMMAND...
 #
 #   -k	build/6.12/NAME/bzImage, or any image (default: patched)
 #   -m	memory of the VM (2048)
 #   -s	its CPUs (2)
+#   -j	emulated CPUs run in parallel; QEMU 7.2 then kills kernels that patch their code
+#	now and then, all but the debug one
 #   -b	an Intel host, emulated by Bochs: one CPU, slow
 #   -i	every instruction takes one nanosecond, on one emulated CPU
 #   -c	COMMAND talks to the terminal; there is no timeout
@@ -37,17 +39,18 @@ set -euo pipefail
 # shellcheck source=lab/bochs.sh
 . "$LAB/bochs.sh"
 
-kernel=patched memory=2048 cpus='' icount='' terminal='' cmdline='' limit=600 out='' plugin=''
+kernel=patched memory=2048 cpus='' thread=single icount='' terminal='' cmdline='' limit=600 out='' plugin=''
 pid='' guest_cpu=host emulator=qemu
 
 parse()
 {
 	local option
-	while getopts ':k:m:s:bica:t:o:p:' option; do
+	while getopts ':k:m:s:jbica:t:o:p:' option; do
 		case $option in
 		k) kernel=$OPTARG ;;
 		m) number -m "$OPTARG"; memory=$OPTARG ;;
 		s) number -s "$OPTARG"; cpus=$OPTARG ;;
+		j) thread=multi ;;
 		b) emulator=bochs ;;
 		i) icount=y ;;
 		c) terminal=y ;;
@@ -59,6 +62,7 @@ parse()
 		esac
 	done
 	[ -z "$icount" ] || [ "${cpus:-1}" = 1 ] || die '-i works with one CPU only' 'leave out -s'
+	[ -z "$icount" ] || [ $thread = single ] || die '-i works with one CPU only' 'leave out -j'
 	[ $emulator = qemu ] || [ "$icount$terminal$plugin${cpus:-1}" = 1 ] ||
 		die '-b works with one CPU and without -i, -c and -p' 'leave them out'
 	command=("${@:OPTIND}")
@@ -71,15 +75,15 @@ parse()
 find_image()
 {
 	case $kernel in
-	stock | patched)
+	stock | patched | debug)
 		image=$BUILD/$kernel/bzImage
-		[ -f "$image" ] || die "no $kernel kernel ($image)" 'build it: make kernel' ;;
+		[ -f "$image" ] || die "no $kernel kernel ($image)" "build it: lab/build.sh $kernel" ;;
 	*/*)
 		image=$(realpath -m "$kernel")
-		[ -f "$image" ] || die "no kernel image $image" 'give stock, patched or the path of a bzImage'
+		[ -f "$image" ] || die "no kernel image $image" 'give stock, patched, debug or the path of a bzImage'
 		kernel=other ;;
 	*)
-		die "unknown kernel $kernel" 'give stock, patched or the path of a bzImage' ;;
+		die "unknown kernel $kernel" 'give stock, patched, debug or the path of a bzImage' ;;
 	esac
 }
 
@@ -107,7 +111,7 @@ qemu_machine()
 		return
 	else
 		machine='emulated AMD (TCG)'
-		qemu=(-accel 'tcg,thread=single' -cpu EPYC)
+		qemu=(-accel "tcg,thread=$thread" -cpu EPYC)
 	fi
 	cmdline="rcupdate.rcu_cpu_stall_timeout=100 kvm.tsc_tolerance_ppm=100000 $cmdline"
 	guest_cpu=host,-xsave

@@ -2,17 +2,18 @@
 /*
  * Where the instructions of a kernel function go: a plugin for QEMU's TCG.
  *
- *	-plugin file=insn-count.so,map=SYSTEM.MAP,function=NAME,out=FILE
+ *	-plugin file=insn-count.so,map=SYSTEM.MAP,function=NAME[,until=NAME],out=FILE
  *
- * Counts the guest's instructions from each call of NAME until it returns, with
- * all that it calls, and attributes them to functions.  FILE has a line "call N" for
- * each call, followed by lines "in FUNCTION N".
+ * Counts the guest's instructions from each call of a function until it returns, or
+ * until another one is called, with all that is called on the way, and attributes
+ * them to functions.  FILE has a line "call N" for each call, followed by lines
+ * "in FUNCTION N".
  *
  * One vCPU only.  What interrupts the function is counted, too.  Code is counted
  * by translation blocks, which end at every jump: a function begins at the start
  * of one, and so does the instruction that it returns to.  A call is a jump whose
- * instruction has five bytes; anything else that leads to NAME, e.g. the return
- * from an interrupt, does not count as a call.
+ * instruction has five bytes; anything else that leads to the function, e.g. the
+ * return from an interrupt, does not count as a call.
  *
  * Nothing is known about memory, caches or time.
  */
@@ -66,16 +67,16 @@ struct block {
 
 static struct function *functions;
 static size_t nr_functions;
-static struct function *wanted;
+static struct function *wanted, *until;
 static FILE *out;
 
 /* Those that the present call has run, as many as there are at most. */
 static struct function **touched;
 static size_t nr_touched;
 
-/* The last block, and while the function runs the address it returns to. */
+/* The last block, and while instructions are counted the address that ends it. */
 static const struct block *last;
-static unsigned long return_addr;
+static unsigned long end_addr;
 static unsigned long nr_insns;
 
 static struct function *function_at(unsigned long addr)
@@ -113,14 +114,14 @@ static void run_block(unsigned int vcpu, void *data)
 
 	(void)vcpu;
 	last = block;
-	if (return_addr && block->addr == return_addr) {
+	if (end_addr && block->addr == end_addr) {
 		report_call();
-		return_addr = 0;
+		end_addr = 0;
 	}
-	if (!return_addr) {
+	if (!end_addr) {
 		if (block->addr != wanted->addr || !caller || !caller->calls)
 			return;
-		return_addr = caller->end;
+		end_addr = until ? until->addr : caller->end;
 		nr_insns = 0;
 	}
 	nr_insns += block->nr_insns;
@@ -161,7 +162,7 @@ static void finish(qemu_plugin_id_t id, void *data)
 }
 
 /* System.map is sorted; user space is below all of the kernel. */
-static bool read_map(const char *path, const char *name)
+static bool read_map(const char *path)
 {
 	FILE *map = fopen(path, "r");
 	char line[512], symbol[400], type;
@@ -178,11 +179,17 @@ static bool read_map(const char *path, const char *name)
 	}
 	if (map)
 		fclose(map);
+	touched = calloc(nr_functions, sizeof(*touched));
+	return nr_functions && touched;
+}
+
+static struct function *find(const char *name, const char *map)
+{
 	for (size_t i = 0; i < nr_functions; i++)
 		if (!strcmp(functions[i].name, name))
-			wanted = &functions[i];
-	touched = calloc(nr_functions, sizeof(*touched));
-	return wanted && touched;
+			return &functions[i];
+	fprintf(stderr, "insn-count: no function %s in %s\n", name, map);
+	return NULL;
 }
 
 /* The value of NAME=VALUE, or NULL. */
@@ -200,6 +207,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
 {
 	const char *map = argument(argc, argv, "map");
 	const char *name = argument(argc, argv, "function");
+	const char *end = argument(argc, argv, "until");
 	const char *file = argument(argc, argv, "out");
 
 	(void)info;
@@ -207,10 +215,14 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
 		fprintf(stderr, "insn-count: needs map=, function= and out=\n");
 		return 1;
 	}
-	if (!read_map(map, name)) {
-		fprintf(stderr, "insn-count: no function %s in %s\n", name, map);
+	if (!read_map(map)) {
+		fprintf(stderr, "insn-count: no functions in %s: is it a System.map?\n", map);
 		return 1;
 	}
+	wanted = find(name, map);
+	until = end ? find(end, map) : NULL;
+	if (!wanted || (end && !until))
+		return 1;
 	out = fopen(file, "w");
 	if (!out) {
 		perror(file);

@@ -74,7 +74,7 @@ prepare()
 	done
 	mkdir -p "$RUN"
 	rm -f "$RUN/table.txt" "$RUN"/{stock,patched}.txt
-	logged age-cost gcc -O2 -Wall -Wextra -static -o "$RUN/age-cost" "$LAB/age-cost.c"
+	logged age-cost gcc -O2 -Wall -Wextra -static -o "$RUN/age-cost" "$LAB"/{age-cost,aged-vm}.c
 	logged guest "$LAB/guest.sh" -b
 }
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What aging costs, for many kinds of guests.  Runs in the host VM.
 #
-# usage: lab/vm-aging.sh AGE-COST passes [on|off]
+# usage: lab/vm-aging.sh AGE-COST passes|guest [on|off]
 #        lab/vm-aging.sh AGE-COST evict vm|process young|old
+#        lab/vm-aging.sh VCPU-LOSS vcpu
 #
 # AGE-COST is the program made of lab/age-cost.c.  "passes" times aging passes, with
 # or without bit 0x8 of lru_gen/enabled, in a VM booted with lab/boot.sh -i, and
@@ -11,10 +12,13 @@
 #
 #	pass WHO MIB SLOTS YOUNG OFFSET TABLE LEAST MEDIAN
 #
-# YOUNG is one of how many pages that is used before each pass, 0 for none.  OFFSET
-# says whether page tables of host and guest match, TABLE how many pages each of
-# the host's maps.  The last two are instructions per page.  "evict" evicts
-# memory for a plugin of QEMU to watch, and prints nothing.
+# YOUNG is one of how many pages that is used before each pass, 0 for none.  It is
+# "cooled" or "cold" if none is used before a pass that isn't forced, i.e. may skip page
+# tables, and all or none was before the pass before that.  OFFSET says whether page
+# tables of host and guest match, TABLE how many pages each of the host's maps.  The
+# last two are instructions per page.  "guest" does so for one kind of guest only.
+# "evict" evicts memory for a plugin of QEMU to watch, and prints nothing.  "vcpu" runs
+# VCPU-LOSS, the program made of lab/vcpu-loss.c, which says what it prints.
 set -eu
 
 . "$(dirname "$0")/lib.sh"
@@ -29,15 +33,23 @@ pass()
 {
 	local options=(-m "$2" -s "$3" -p "$6" -n "$PASSES") state=young
 	case $4 in
+	cooled) options+=(-f) ;;
+	cold) state=old options+=(-f) ;;
 	0) state=old ;;
 	*) options+=(-t "$4") ;;
 	esac
 	[ "$5" = 0 ] || options+=(-u)
-	in_cgroup "$CGROUP" "$age_cost" "${options[@]}" "$1" $state | awk -v kind="$*" '
+	in_cgroup "$CGROUP" "$program" "${options[@]}" "$1" $state | awk -v kind="$*" '
 		$1 == "pages" { pages = $2 }
 		$1 == "least" { least = $2 / pages }
 		$1 == "median" { printf "pass %s %.1f %.1f\n", kind, least, $2 / pages; done = 1 }
 		END { exit !done }'
+}
+
+guest()
+{
+	pass vm 64 1 1 0 512
+	pass vm 64 1 0 0 512
 }
 
 passes()
@@ -49,7 +61,7 @@ passes()
 			pass $who $mib 1 1 0 512
 			pass $who $mib 1 0 0 512
 		done
-		for young in 2 8 64 512; do
+		for young in 2 8 64 512 cooled cold; do
 			pass $who 256 1 $young 0 512
 		done
 	done
@@ -80,13 +92,18 @@ write_bit()
 evict()
 {
 	swap_on_zram 256M
-	in_cgroup "$CGROUP" "$age_cost" -m 16 -n 1 -e "$1" "$2" >/dev/null
+	in_cgroup "$CGROUP" "$program" -m 16 -n 1 -e "$1" "$2" >/dev/null
 }
 
-[ $# -ge 2 ] || die 'expected two arguments or more' "usage: $0 AGE-COST passes|evict ..."
-age_cost=$1 what=$2
+vcpu()
+{
+	in_cgroup "$CGROUP" "$program"
+}
+
+[ $# -ge 2 ] || die 'expected two arguments or more' "usage: $0 PROGRAM passes|guest|evict|vcpu ..."
+program=$1 what=$2
 shift 2
 case $what in
-passes | evict) "$what" "$@" ;;
-*) die "$what: not a thing to measure" 'it is either "passes" or "evict"' ;;
+passes | guest | evict | vcpu) "$what" "$@" ;;
+*) die "$what: not a thing to measure" 'it is "passes", "guest", "evict" or "vcpu"' ;;
 esac

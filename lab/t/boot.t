@@ -43,8 +43,8 @@ boot()
 }
 
 fails 'an unknown kernel' 'unknown kernel nightly' boot -k nightly -- true
-says 'it lists the known ones' 'give stock, patched or the path of a bzImage'
-fails 'a kernel that is not built' 'build it: make kernel' boot -k patched -- true
+says 'it lists the known ones' 'give stock, patched, debug or the path of a bzImage'
+fails 'a kernel that is not built' 'build it: lab/build.sh patched' boot -k patched -- true
 fails 'an image that is not there' 'no kernel image' boot -k "$T/bzImage" -- true
 fails 'no command' 'no command' boot -k stock
 fails 'a timeout that is no number' '-t soon: not a number' boot -k stock -t soon -- true
@@ -53,6 +53,7 @@ fails 'memory that is no number' '-m 2G: not a number' boot -k stock -m 2G -- tr
 fails 'an unknown option' 'option -z is unknown' boot -k stock -z -- true
 fails 'an option without its value' 'option -t is unknown or lacks its value' boot -k stock -t
 fails 'counting instructions on two CPUs' '-i works with one CPU only' boot -k stock -i -s 2 -- true
+fails 'counting instructions on parallel CPUs' '-i works with one CPU only' boot -k stock -i -j -- true
 
 # Only what the script needs before it looks for QEMU
 mkdir "$T/few"

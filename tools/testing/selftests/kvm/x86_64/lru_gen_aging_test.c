@@ -42,11 +42,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/bitops.h>
 #include <linux/kernel.h>
 #include <linux/kernel-page-flags.h>
+#include <linux/mempolicy.h>
 #include <linux/sizes.h>
 
 #include "test_util.h"
@@ -260,21 +262,24 @@ struct memcg {
 	/* Those of guest memory that are charged here. */
 	struct pages guest_pages;
 
+	/* The memory node whose generations these are. */
+	unsigned int nid;
+
 	/* As of the last memcg_read(), sizes of anonymous memory only. */
 	unsigned int id;
-	unsigned int nid;
 	unsigned long max_seq;
 	unsigned long size[8];
 	unsigned long total;
 };
 
-static void memcg_parse_line(struct memcg *m, const char *line, int *nr_nodes)
+static void memcg_parse_line(struct memcg *m, const char *line, unsigned int *nid)
 {
 	unsigned long seq, age, anon;
 
-	if (sscanf(line, " node %u", &m->nid) == 1) {
-		++*nr_nodes;
-	} else if (sscanf(line, "%lu %lu %lu", &seq, &age, &anon) == 3) {
+	if (sscanf(line, " node %u", nid) == 1)
+		return;
+
+	if (*nid == m->nid && sscanf(line, "%lu %lu %lu", &seq, &age, &anon) == 3) {
 		m->max_seq = seq;
 		m->size[seq % ARRAY_SIZE(m->size)] = anon;
 		m->total += anon;
@@ -305,18 +310,19 @@ static bool memcg_next_line(FILE *gens, char *line, int size)
 static bool memcg_read(struct memcg *m)
 {
 	FILE *gens = memcg_open(m, LRU_GEN);
+	unsigned int nid = -1;
 	char line[256];
-	int nr_nodes = 0;
 
 	if (!gens)
 		return false;
 
+	m->max_seq = 0;
 	m->total = 0;
 	memset(m->size, 0, sizeof(m->size));
 	while (memcg_next_line(gens, line, sizeof(line)))
-		memcg_parse_line(m, line, &nr_nodes);
+		memcg_parse_line(m, line, &nid);
 	fclose(gens);
-	return nr_nodes == 1;
+	return m->max_seq;
 }
 
 /* What the page table walk of one aging pass has counted. */
@@ -1101,6 +1107,14 @@ static void expect_pass(struct __test_metadata *_metadata, const char *instance,
  *                          fixtures
  ******************************************************************************/
 
+/* From now on this process does, if there is such a node. */
+static bool allocate_on_node(int nid)
+{
+	unsigned long nodes = 1UL << nid;
+
+	return !syscall(__NR_set_mempolicy, MPOL_BIND, &nodes, BITS_PER_LONG);
+}
+
 /*
  * What a test changes in the host.  It is shared with the parent of the
  * process that runs the test, which puts it back however that process ended.
@@ -1125,8 +1139,9 @@ static void setup_host(struct __test_metadata *_metadata, struct host *host)
 	ASSERT_EQ(0, mkdir(host->tracing, 0755));
 	ASSERT_TRUE(memcg_create(&host->memcg, "a"));
 	ASSERT_TRUE(memcg_create(&host->other, "b"));
-	ASSERT_TRUE(memcg_read(&host->memcg))
-		TH_LOG("the generations of more than one memory node cannot be counted");
+	ASSERT_TRUE(memcg_read(&host->memcg));
+	/* Where there are several memory nodes, use one unless the test says otherwise. */
+	allocate_on_node(0);
 }
 
 static void teardown_host(struct __test_metadata *_metadata, struct host *host)
@@ -1463,6 +1478,58 @@ TEST_F(memory, aging_pass_of_two_memcgs)
 TEST_F(memory, fast_aging_pass_of_two_memcgs)
 {
 	test_aging_two_memcgs(_metadata, &self->host, FAST);
+}
+
+/* Even pages are in one memory node, odd ones in another.  All are old. */
+static void make_old_memory_in_two_nodes(struct __test_metadata *_metadata, struct memcg *nodes)
+{
+	int i;
+
+	create_vm(&(struct layout) {});
+	ASSERT_TRUE(memcg_enter(&nodes[0]));
+	for (i = 0; i < 2; i++) {
+		nodes[i].nid = i;
+		nodes[i].guest_pages = every_nth_page(i, 2, NR_PAGES / 2);
+		ASSERT_TRUE(allocate_on_node(i));
+		populate(nodes[i].guest_pages);
+	}
+	for (i = 0; i < 4; i++)
+		memcg_age(_metadata, &nodes[i % 2]);
+}
+
+/* Aging one node must neither promote pages of the other, nor make them old. */
+static void test_aging_two_nodes(struct __test_metadata *_metadata, struct host *host,
+				 enum aging how)
+{
+	struct memcg nodes[] = { host->memcg, host->memcg }, before;
+	struct pages used = every_nth_page(0, 3, NR_PAGES / 3);
+
+	if (!allocate_on_node(1))
+		SKIP(return, "there is no second memory node");
+
+	how = set_aging(_metadata, how);
+	make_old_memory_in_two_nodes(_metadata, nodes);
+	ASSERT_TRUE(memcg_read(&nodes[1]));
+	before = nodes[1];
+
+	use_pages(used);
+	age_and_expect(_metadata, host, &nodes[0], how, used);
+	ASSERT_TRUE(memcg_read(&nodes[1]));
+	EXPECT_EQ(0, memcmp(before.size, nodes[1].size, sizeof(before.size)));
+
+	used = intersection_of(used, &nodes[1].guest_pages);
+	age_and_expect(_metadata, host, &nodes[1], how, used);
+	age_and_expect(_metadata, host, &nodes[1], how, no_page);
+}
+
+TEST_F(memory, aging_pass_of_two_nodes)
+{
+	test_aging_two_nodes(_metadata, &self->host, FULLY);
+}
+
+TEST_F(memory, fast_aging_pass_of_two_nodes)
+{
+	test_aging_two_nodes(_metadata, &self->host, FAST);
 }
 
 /*

@@ -85,3 +85,18 @@ bochs_command()
 	vm=(env -C "$out" --default-signal=HUP TERM=linux
 		script -qec 'bochs -f bochsrc -rc continue' /dev/null)
 }
+
+# bochs_screen PID: read what it shows while it lives.  Nobody looks at that, but Bochs stops
+# when its screen's terminal is full, which takes some minutes.
+bochs_screen()
+{
+	local screen
+	while kill -0 "$1" 2>/dev/null; do
+		screen=$(sed -n 's/.*connected to screen "\([^"]*\)".*/\1/p' "$out/bochs")
+		if [ -n "$screen" ]; then
+			stty -F "$screen" raw -echo || :
+			exec cat "$screen"
+		fi
+		sleep 0.5
+	done >/dev/null 2>&1
+}

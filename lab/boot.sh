@@ -169,6 +169,7 @@ start()
 	fi
 	"${vm[@]}" >"$out/$emulator" 2>&1 </dev/null &
 	pid=$!
+	[ $emulator = qemu ] || bochs_screen $pid &
 	vm_watch $pid "$out/results" "$limit" 0.5 "$what"
 }
 

@@ -31,6 +31,10 @@ cp isolinux.cfg "$T"
 tty >"$T/tty"
 printf "${results-}" >results
 printf "${console-}" >console
+if [ "${screen-}" ]; then
+	echo "Bochs connected to screen \"$screen\""
+	head -c 1000000 /dev/zero >"$screen"
+fi
 exec sleep "${lasts-0}"
 END
 echo "#!/bin/true" >"$T/bin/xorriso"
@@ -135,6 +139,9 @@ says 'Bochs: and the test that the command names' "${T#/}/cache/mglru-kvm/6.12/k
 says 'Bochs: and what runs it' "${T#/}/cache/mglru-kvm/6.12/kselftest/run_kselftest.sh"
 says 'Bochs: and bash' bin/bash
 works 'Bochs: and no other test' sh -c "! zcat '$REPO/build/initrd/bochs' | grep -q b_test"
+mkfifo "$T/screen"
+exits 0 'Bochs: a screen that shows a lot does not stop it' env screen="$T/screen" \
+	PATH="$T/bin:$PATH" "$REPO/lab/boot.sh" -b -k stock -t 20 -- true
 exits 2 'Bochs: a kernel that warns' env console='WARNING: CPU: 0\n' PATH="$T/bin:$PATH" \
 	"$REPO/lab/boot.sh" -b -k stock -- true
 export results=''

@@ -913,7 +913,9 @@ static void expect_race(struct __test_metadata *_metadata)
 		EXPECT_NE(0, racing[i]->nr_done);
 		nr_raced += racing[i]->nr_raced;
 	}
-	EXPECT_NE(0, nr_raced);
+	/* One CPU may do all that a racer does at once, before the guest goes on. */
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		EXPECT_NE(0, nr_raced);
 	if (nr_efaults)
 		TH_LOG("%u exits because of inaccessible memory", nr_efaults);
 }

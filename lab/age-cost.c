@@ -138,7 +138,8 @@ static bool parse(int argc, char **argv)
  * A pass that is not forced needs room for another generation.  After two that are,
  * the memory is old, but in one of the two generations that eviction must spare; if
  * it is to be young in the pass before the measured one, that pass is not forced
- * either, as only such passes remember which page tables to look at next.
+ * either, as only such passes remember which page tables to look at next.  They
+ * skip processes that have not been scheduled since the last one, so be scheduled.
  */
 static void make_room(void)
 {
@@ -149,8 +150,10 @@ static void make_room(void)
 	evict();
 	if (young) {
 		touch();
+		usleep(1);
 		age(false);
 	}
+	usleep(1);
 }
 
 static unsigned long measure(void)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Builds the lab's kernels and selftests from the trees of lab/tree.sh.  A kernel is tinyconfig
-# plus lab/kernel.config, or lab/arm64.config.
+# plus lab/kernel.config, or lab/arm64.config; what lab/debug.config says goes before the former.
 #
 # Objects lie in the cache, inside the trees: thus every path that a compiler is given is the
 # same in all of them, and ccache lets stock, patched and each step share what they have in
@@ -23,11 +23,12 @@ usage()
 {
 	cat <<-EOF
 	usage: lab/build.sh stock|patched [MAKE-TARGET...]
+	       lab/build.sh debug [MAKE-TARGET...]       from patched-src, with what finds bugs
 	       lab/build.sh step COMMIT MAKE-TARGET...   COMMIT of the series, in step-src
 	       lab/build.sh arm64 [MAKE-TARGET...]       from patched-src, with a small arm64 configuration
 	       lab/build.sh selftests                    kselftests of patched-src, for every kernel
 	       lab/build.sh arm64-selftests              those of them that arm64 has
-	stock, patched and arm64 without a target leave build/$VERSION/<which>/bzImage (arm64: Image).
+	Kernels without a target leave build/$VERSION/<which>/bzImage (arm64: Image), but for step.
 	LAB_JOBS sets the number of compilers ($JOBS), LAB_MAKE more arguments for make
 	(default: "cmd_checkdoc=", i.e. W=1 without its look at comments).
 	EOF
@@ -41,14 +42,20 @@ kmake()
 		CC="ccache ${cross}gcc" HOSTCC="ccache gcc" "$@"
 }
 
+# options FILE: what it sets or clears, as a pattern a line
+options()
+{
+	sed -nE 's/^(# )?(CONFIG_[A-Z0-9_]*)(=| is not set).*/^\2=/p' "$1"
+}
+
 fragment()
 {
 	echo "# linux-source $(cat "$CACHE/pristine.version")"
-	if [ "$which" = arm64 ]; then
-		cat "$LAB/arm64.config"
-	else
-		cat "$LAB/kernel.config"
-	fi
+	case $which in
+	arm64) cat "$LAB/arm64.config" ;;
+	debug) grep -vf <(options "$LAB/debug.config") "$LAB/kernel.config" && cat "$LAB/debug.config" ;;
+	*) cat "$LAB/kernel.config" ;;
+	esac
 }
 
 # refused CONFIG: the options that are not in it as the fragment wants them
@@ -76,7 +83,7 @@ check_config()
 		bad="$bad $option"
 	done
 	[ -z "$bad" ] || die "$which: the configuration did not take:$bad" \
-		"look at their dependencies in the source's Kconfig, then correct lab/kernel.config (or arm64.config)"
+		"look at their dependencies in the source's Kconfig, then correct lab/kernel.config (arm64.config, debug.config)"
 }
 
 # configured: nothing that decides about the configuration changed since the last time
@@ -250,7 +257,7 @@ selftests()
 }
 
 case ${1-} in
-stock | patched | step | arm64 | selftests | arm64-selftests)
+stock | patched | debug | step | arm64 | selftests | arm64-selftests)
 	. "$LAB/lock.sh"
 	what=$1
 	which=${1%-selftests}
@@ -277,7 +284,7 @@ step)
 stock | patched)
 	"$LAB/tree.sh" "$which"
 	;;
-arm64 | selftests)
+arm64 | debug | selftests)
 	"$LAB/tree.sh" patched
 	src=$CACHE/patched-src
 	obj=$src/obj-$which

@@ -69,6 +69,7 @@ find "$S" -exec touch -d '2026-01-01' {} +
 tar -cJf "$LAB_TARBALL" -C "$T" linux-source-6.12
 printf 'CONFIG_SWAP=y\n# CONFIG_DEBUG is not set\n' >"$R/lab/kernel.config"
 echo CONFIG_64BIT=y >"$R/lab/arm64.config"
+echo '# CONFIG_SWAP is not set' >"$R/lab/debug.config"
 touch "$R/$D/kvm/any_test.c" "$R/$D/kvm/x86_64/one_test.c"
 cat >"$R/patches/6.12/0001-tests.patch" <<PATCH
 From: Nobody <nobody@example.org>
@@ -120,6 +121,12 @@ works "the selftests of x86" build selftests
 works "are all of them" grep -qx kvm:one_test "$C/kselftest/ours.txt"
 works "and apart from them the kernel's own" sh -c "test \"\$(cat '$C/kselftest/suite.txt')\" = kvm:dirty_log_test"
 works "beside those of arm64" test -e "$C/kselftest-arm64/kselftest-list.txt"
+
+## debug
+works "a debug kernel" build debug
+works "leaves an image of its own, too" test -e "$R/build/6.12/debug/bzImage"
+works "without what it takes away" sh -c "! grep -q '^CONFIG_SWAP=' '$C/patched-src/obj-debug/.config'"
+works "and with what it does not name" grep -qx CONFIG_64BIT=y "$C/patched-src/obj-debug/.config"
 
 ## failures
 source_says error

@@ -103,7 +103,7 @@ done
 for file in $(files | grep -E '^(Documentation|arch|include|mm|virt|tools)/' | grep -E '\.([chS]|rst)$'); do
 	result "checkpatch $file" checkpatch -f "$file"
 done
-for file in lab/*.c; do
+for file in lab/*.[ch]; do
 	[ ! -e "$file" ] || result "checkpatch $file" checkpatch -f "$file"
 done
 for file in $(shell_files); do

@@ -649,8 +649,9 @@ struct racer {
 
 	u64 nr_tries;
 	u64 nr_done;
-	/* Of these, how often the guest made progress meanwhile. */
+	/* Of these, how often the guest made progress meanwhile, and since the one before. */
 	u64 nr_raced;
+	u64 nr_interleaved;
 	pthread_t thread;
 };
 
@@ -806,12 +807,16 @@ static void *run_racer(void *arg)
 	struct racer *racer = arg;
 	struct guest_random_state rng = new_guest_random_state(mix(job.seed + racer->type));
 
+	u64 last = nr_all_writes();
+
 	while (!READ_ONCE(guest_is_done)) {
 		u64 before = nr_all_writes();
 
 		if (racer->act(&rng)) {
 			racer->nr_done++;
 			racer->nr_raced += nr_all_writes() != before;
+			racer->nr_interleaved += before != last;
+			last = before;
 		}
 		WRITE_ONCE(racer->nr_tries, racer->nr_tries + 1);
 		pause_racer(guest_random_u32(&rng) % racer->pause_writes);
@@ -904,7 +909,7 @@ static void run_race(void)
 
 static void expect_race(struct __test_metadata *_metadata)
 {
-	u64 nr_raced = 0;
+	u64 nr_raced = 0, nr_interleaved = 0;
 	int i;
 
 	for (i = 0; i < nr_racing; i++) {
@@ -912,7 +917,9 @@ static void expect_race(struct __test_metadata *_metadata)
 		       racing[i]->nr_done, racing[i]->nr_tries, racing[i]->nr_raced);
 		EXPECT_NE(0, racing[i]->nr_done);
 		nr_raced += racing[i]->nr_raced;
+		nr_interleaved += racing[i]->nr_interleaved;
 	}
+	EXPECT_NE(0, nr_interleaved);
 	/* One CPU may do all that a racer does at once, before the guest goes on. */
 	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		EXPECT_NE(0, nr_raced);

@@ -146,14 +146,14 @@ passes_table()
 	row 256 1 1 0 8
 }
 
-# question KERNEL WHO AGE: the median of the calls; a young page is one that is looked
-# around at, and most pages are not asked about any more after that
+# question KERNEL WHO AGE: the mean of the calls, as an answer may serve for more than one;
+# of young pages those that are looked around at, most are not asked about any more after that
 question()
 {
-	sed -n 's/^call //p' "$OUT/question-$1-$2-$3.insns" | sort -n |
+	sed -n 's/^call //p' "$OUT/question-$1-$2-$3.insns" |
 		awk -v young="$3" '
-			young != "young" || $1 > 1500 { n[++nr] = $1 }
-			END { print nr ? n[int((nr + 1) / 2)] : "-" }'
+			young != "young" || $1 > 1500 { nr++; sum += $1 }
+			END { if (nr) printf "%.0f\n", sum / nr; else print "-" }'
 }
 
 questions_table()

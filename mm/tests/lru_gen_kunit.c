@@ -56,6 +56,7 @@ struct region {
 	struct mm_struct *mm;
 	unsigned long base;
 	unsigned int nr;
+	struct reclaim_state *reclaim;	/* if asked about by a reclaimer */
 };
 
 struct question {
@@ -357,8 +358,10 @@ static int walk_and_look_around(const struct region *region, struct folio *folio
 			      page_addr(region, i), 0);
 	int ret = -ENOENT;
 
+	current->reclaim_state = region->reclaim;
 	while (page_vma_mapped_walk(&pvmw))
 		ret = lru_gen_look_around(&pvmw);
+	current->reclaim_state = NULL;
 
 	return ret;
 }
@@ -886,6 +889,143 @@ static void windows(struct kunit *test)
 	expect_youngest(test, region, window);
 }
 
+/* Two windows, in which a reclaimer finds nothing young. */
+static struct region *reclaimed_region(struct kunit *test)
+{
+	struct region *region = map_region(test, BASE, 2 * WINDOW, PROT_READ | PROT_WRITE);
+	unsigned int i;
+
+	for (i = 0; i < region->nr; i++)
+		write_page(test, region, i);
+	make_old(region);
+
+	region->reclaim = kunit_kzalloc(test, sizeof(*region->reclaim), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, region->reclaim);
+	return region;
+}
+
+static struct fake_mmu *add_old_fake(struct kunit *test, const struct region *region,
+				     const struct mmu_notifier_ops *ops)
+{
+	struct fake_mmu *fake = add_fake(test, region, ops);
+
+	bitmap_zero(fake->accessed, MAX_PAGES);
+	return fake;
+}
+
+/* The answer for a window lasts for a tick; make it last for the test. */
+static void stop_the_clock(const struct region *region)
+{
+	region->reclaim->window.time = jiffies + 1000 * HZ;
+}
+
+static void expect_old(struct kunit *test, const struct region *region, unsigned int i)
+{
+	KUNIT_EXPECT_FALSE(test, look_around(test, region, i));
+}
+
+/* The second old target in a window has the whole window tested, for the rest of them. */
+static void window_known_old(struct kunit *test)
+{
+	struct region *region = reclaimed_region(test);
+	struct fake_mmu *fake = add_old_fake(test, region, &fast_ops);
+	unsigned int i;
+
+	expect_old(test, region, WINDOW + TARGET);
+	expect_calls(test, fake, 1, 0);
+
+	expect_old(test, region, 2 * WINDOW - 1);
+	expect_calls(test, fake, 1, 1);
+	expect_question(test, fake, WINDOW, WINDOW, false, NULL);
+
+	stop_the_clock(region);
+	for (i = WINDOW; i < 2 * WINDOW; i++)
+		expect_old(test, region, i);
+	expect_calls(test, fake, 1, 1);
+	expect_youngest(test, region, no_pages);
+}
+
+/* What is remembered is one window, of one mm. */
+static void window_left(struct kunit *test)
+{
+	struct region *region = reclaimed_region(test);
+	struct fake_mmu *fake = add_old_fake(test, region, &fast_ops);
+
+	expect_old(test, region, 0);
+	expect_old(test, region, 1);
+	expect_calls(test, fake, 1, 1);
+
+	stop_the_clock(region);
+	expect_old(test, region, WINDOW);
+	expect_calls(test, fake, 2, 1);
+	expect_old(test, region, 2);
+	expect_calls(test, fake, 3, 1);
+
+	stop_the_clock(region);
+	region->reclaim->window.mm = NULL;
+	expect_old(test, region, 3);
+	expect_calls(test, fake, 4, 1);
+}
+
+/* A page that is used in the tick after the answer is found young in that tick. */
+static void window_outdated(struct kunit *test)
+{
+	struct region *region = reclaimed_region(test);
+	struct fake_mmu *fake = add_old_fake(test, region, &fast_ops);
+
+	expect_old(test, region, 0);
+	expect_old(test, region, 1);
+	expect_calls(test, fake, 1, 1);
+
+	__set_bit(2, fake->accessed);
+	region->reclaim->window.time = jiffies - 1;
+	KUNIT_EXPECT_TRUE(test, look_around(test, region, 2));
+	KUNIT_EXPECT_EQ(test, fake->nr_aged, 2);
+	expect_accessed(test, fake, no_pages);
+}
+
+/* Full aging has the last word on targets that the window's answer does not cover. */
+struct unknown_case {
+	const char *name;
+	bool primary_young;
+	bool young;
+	bool partial;
+	bool slow;			/* there is a slow secondary MMU, too */
+	bool knob_off;
+	unsigned int nr_asked;
+};
+
+static const struct unknown_case unknown_cases[] = {
+	{ .name = "young in the primary MMU", .primary_young = true },
+	{ .name = "young in the window", .young = true, .nr_asked = 2 },
+	{ .name = "partial answer", .partial = true, .nr_asked = 1 },
+	{ .name = "slow secondary MMU", .slow = true },
+	{ .name = "knob off", .knob_off = true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(unknown, unknown_cases, name);
+
+static void window_unknown(struct kunit *test)
+{
+	const struct unknown_case *c = test->param_value;
+	struct region *region = reclaimed_region(test);
+	struct fake_mmu *fake = add_old_fake(test, region, &fast_ops);
+	struct fake_mmu *slow = c->slow ? add_old_fake(test, region, &slow_ops) : NULL;
+
+	set_fast_aging(!c->knob_off);
+	expect_old(test, region, 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_aged, 1);
+
+	fake->partial = c->partial;
+	__assign_bit(1, fake->accessed, c->young);
+	set_primary_young(region, 1, c->primary_young);
+	KUNIT_EXPECT_EQ(test, look_around(test, region, 1), c->young || c->primary_young);
+	expect_calls(test, fake, 2, c->nr_asked);
+	if (slow)
+		expect_calls(test, slow, 2, 0);
+	expect_accessed(test, fake, no_pages);
+}
+
 static struct kunit_case look_around_cases[] = {
 	KUNIT_CASE_PARAM(targets, target_gen_params),
 	KUNIT_CASE(answers_of_two),
@@ -896,6 +1036,10 @@ static struct kunit_case look_around_cases[] = {
 	KUNIT_CASE(special_vma),
 	KUNIT_CASE(other_memcg),
 	KUNIT_CASE_PARAM(windows, window_gen_params),
+	KUNIT_CASE(window_known_old),
+	KUNIT_CASE(window_left),
+	KUNIT_CASE(window_outdated),
+	KUNIT_CASE_PARAM(window_unknown, unknown_gen_params),
 	{}
 };
 

@@ -66,17 +66,18 @@ function row_per(what, key, other, source)
 		over(median("patched", key), median("patched", other)), source)
 }
 
-# KEY per look-around of a young page: that of an old page makes one call, about
-# one page.
-function per_young(which, key,	young)
+# KEY per look-around of a young page.  That of an old page makes one call, about one
+# page, or none where a test of its window, which is worth PER_TEST, made it known.
+function per_young(which, key, per_test,	young, old)
 {
 	young = median(which, "look_arounds_young")
-	return over(median(which, key) - (median(which, "look_arounds") - young), young)
+	old = median(which, "look_arounds") - young - median(which, "look_arounds_known")
+	return over(median(which, key) - old - per_test * median(which, "look_tests"), young)
 }
 
-function row_per_young(what, key, source)
+function row_per_young(what, key, per_test, source)
 {
-	compare(what, per_young("stock", key), per_young("patched", key), source)
+	compare(what, per_young("stock", key, per_test), per_young("patched", key, per_test), source)
 }
 
 function dashes(n,	s)
@@ -110,11 +111,12 @@ END {
 	heading("Guest of " guest " MiB with a limit of " limit " MiB: aging")
 	row("look-arounds: rmap asks about a page", "look_arounds", "kprobe: lru_gen_look_around")
 	row("look-arounds that find the page young", "look_arounds_young", "its return value")
+	row("look-arounds at pages that are known to be old", "look_arounds_known", "look-arounds without a full call")
 	row_per("notifier calls per look-around", "look_calls", "look_arounds", probe ", by caller")
-	row_per_young("notifier calls per look-around of a young page", "look_calls", probe ", by caller")
-	row("pages looked at in secondary MMUs by look-around", "look_pages", "1 per full call, bitmap of fast ones")
+	row_per_young("notifier calls per look-around of a young page", "look_calls", 1, probe ", by caller")
+	row("pages looked at in secondary MMUs by look-around", "look_pages", "1 per full call, bitmap or size of others")
 	row("pages found young in secondary MMUs by look-around", "look_pages_young", "the answers of the same calls")
-	row_per_young("pages looked at per look-around of a young page", "look_pages", "the same")
+	row_per_young("pages looked at per look-around of a young page", "look_pages", 64, "the same")
 	row_per("pages found young per look-around of a young page", "look_pages_young", "look_arounds_young", "the same")
 	row("notifier calls of all aging", "calls", probe)
 	row_per("notifier calls per major fault", "calls", "memcg_pgmajfault", "memory.stat: pgmajfault")

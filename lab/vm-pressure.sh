@@ -131,9 +131,10 @@ report_work()
 ## counts
 ##
 
-# The functions that are look-around, and those of KVM that age, by name: they,
-# or what is inlined into them, make the calls and take mmu_lock.
+# The functions that are look-around, that test the window of an old page, and those of
+# KVM that age, by name: they, or what is inlined into them, make the calls and take mmu_lock.
 LOOK_AROUND='^(lru_gen_)?look_around'
+WINDOW_TEST='^get_old_pages'
 AGING='^kvm(_.*)?_(young|age|aging)(_|$)'
 
 # GCC may leave the inline mmu_notifier_clear_young() out of line.  Where that does
@@ -165,14 +166,16 @@ set_up_counts()
 
 # The notifiers of fast aging, where the kernel has them.  They are asked by, and
 # answer through, bitmaps: of one word for look-around, larger ones for page tables.
+# Those that test have no bitmap to ask by.
 set_up_fast_counts()
 {
 	known __mmu_notifier_clear_young_report || return 0
 	probe 'r:report __mmu_notifier_clear_young_report young=$retval:s32'
-	probe 'r:fast __mmu_notifier_test_clear_young_fast_only start=$arg2:u64 end=$arg3:u64 pages=+0($arg5):x64 young=+0($arg6):x64'
+	probe 'r:fast __mmu_notifier_test_clear_young_fast_only start=$arg2:u64 end=$arg3:u64 clear=$arg4:u8 pages=+0($arg5):x64 young=+0($arg6):x64'
 	counter reports report
 	counter reports_young report 'young != 0'
 	counter fast_calls fast '' 65536
+	counter window_tests fast "$(within __probe_ret_ip "$WINDOW_TEST")"
 }
 
 # if_known COUNTER...: what those counted that were set up
@@ -195,7 +198,7 @@ look_around_fast()
 				if (split($i, part, "=") == 2)
 					value[part[1]] = part[2]
 		}
-		value["end"] - value["start"] <= 64 * 4096 { print value[field] }'
+		value["clear"] == 1 && value["end"] - value["start"] <= 64 * 4096 { print value[field] }'
 }
 
 # fast_bits FIELD: the bits that are set in that bitmap of all of them
@@ -212,19 +215,25 @@ fast_bits()
 
 report_counts()
 {
-	local asked young fast
+	local look_arounds known=0 full tests fast
 	must_occur write_lock
+	look_arounds=$(counted look_arounds)
+	tests=$(if_known window_tests)
 	fast=$(look_around_fast start | wc -l)
-	# A full call asks about one page.
-	asked=$(($(if_known look_calls reports) + $(fast_bits pages)))
-	young=$(($(if_known look_young reports_young) + $(fast_bits young)))
-	[ "$asked" -ge "$(counted look_arounds)" ] || die 'calls made by look-around have been missed' \
-		'they are in a function that LOOK_AROUND does not name'
-	echo "look_arounds $(counted look_arounds)"
+	full=$(if_known look_calls reports)
+	[ "$(if_known reports)" = 0 ] || known=$((look_arounds - full))
+	# A test is about 64 pages, a full call about one.
+	if [ $((full + known)) -lt "$look_arounds" ] || [ $known -gt $((tests * 64)) ]; then
+		die 'calls made by look-around have been missed' \
+			'they are in a function that LOOK_AROUND or WINDOW_TEST does not name'
+	fi
+	echo "look_arounds $look_arounds"
 	echo "look_arounds_young $(counted look_arounds_young)"
-	echo "look_calls $(($(if_known look_calls reports) + fast))"
-	echo "look_pages $asked"
-	echo "look_pages_young $young"
+	echo "look_arounds_known $known"
+	echo "look_tests $tests"
+	echo "look_calls $((full + fast + tests))"
+	echo "look_pages $((full + $(fast_bits pages) + tests * 64))"
+	echo "look_pages_young $(($(if_known look_young reports_young) + $(fast_bits young)))"
 	echo "calls $(if_known calls reports fast_calls)"
 	echo "locks $(counted locks)"
 	difference memcg_pgmajfault

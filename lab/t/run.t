@@ -65,6 +65,8 @@ pass_calls 1010
 pass_locks 1000
 look_arounds 100
 look_arounds_young 10
+look_arounds_known 0
+look_tests 0
 look_calls 730
 look_pages 730
 look_pages_young 400
@@ -79,7 +81,7 @@ hot_operations 5000
 cold_operations 300
 lab: exit 0'
 results stock "$GOOD"
-results patched "$(sed 's/look_calls .*/look_calls 110/; s/locks .*/locks 0/' <<<"$GOOD")"
+results patched "$(sed 's/look_calls .*/look_calls 62/; s/_known 0/_known 50/; s/_tests 0/_tests 2/; s/locks .*/locks 0/' <<<"$GOOD")"
 
 works 'help lists the settings' run --help
 says 'with what they mean' LOAD_SECONDS

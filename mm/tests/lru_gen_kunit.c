@@ -961,10 +961,12 @@ static void window_left(struct kunit *test)
 	expect_old(test, region, 2);
 	expect_calls(test, fake, 3, 1);
 
+	expect_old(test, region, 3);
+	expect_calls(test, fake, 3, 2);
 	stop_the_clock(region);
 	region->reclaim->window.mm = NULL;
-	expect_old(test, region, 3);
-	expect_calls(test, fake, 4, 1);
+	expect_old(test, region, 4);
+	expect_calls(test, fake, 4, 2);
 }
 
 /* A page that is used in the tick after the answer is found young in that tick. */

@@ -47,11 +47,8 @@
 #include "kvm_util.h"
 #include "processor.h"
 #include "kselftest_harness.h"
+#include "lru_gen.h"
 
-#define CGROUPS			"/sys/fs/cgroup"
-#define LRU_GEN			"/sys/kernel/debug/lru_gen"
-#define LRU_GEN_ENABLED		"/sys/kernel/mm/lru_gen/enabled"
-#define THP_ENABLED		"/sys/kernel/mm/transparent_hugepage/enabled"
 #define TRACING			"/sys/kernel/tracing"
 
 #define NR_PAGES		2048
@@ -81,73 +78,15 @@ static const bool aging_flushes_ranges;
 static const bool unmapping_flushes_all = true;
 #endif
 
-/******************************************************************************
- *                          files of the kernel
- ******************************************************************************/
-
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = write(fd, text, strlen(text)) == strlen(text);
-	close(fd);
-	return ok;
-}
-
-static bool read_file(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t len;
-
-	if (fd < 0)
-		return false;
-	len = read(fd, text, size - 1);
-	close(fd);
-	text[len > 0 ? len : 0] = '\0';
-	return len > 0;
-}
-
-static bool swap_is_on(void)
-{
-	char text[512];
-	char *line;
-
-	if (!read_file("/proc/swaps", text, sizeof(text)))
-		return false;
-	line = strchr(text, '\n');
-	return line && line[1];
-}
-
-static bool memory_controller_is_on(void)
-{
-	char text[256];
-
-	write_file(CGROUPS "/cgroup.subtree_control", "+memory");
-	return read_file(CGROUPS "/cgroup.subtree_control", text, sizeof(text)) &&
-	       strstr(text, "memory");
-}
-
-static bool thp_is_on(void)
-{
-	char text[64];
-
-	return read_file(THP_ENABLED, text, sizeof(text)) && !strstr(text, "[never]");
-}
-
 /* Reason why nothing here can run, NULL if there is none. */
 static const char *missing(bool huge)
 {
-	if (geteuid())
-		return "needs root";
+	const char *reason = missing_for_aging();
+
+	if (reason)
+		return reason;
 	if (getpagesize() != SZ_4K)
 		return "needs a kernel with pages of 4 KiB";
-	if (access(LRU_GEN, W_OK))
-		return "no " LRU_GEN ": needs LRU_GEN, and debugfs mounted";
-	if (!memory_controller_is_on())
-		return "no memory controller in " CGROUPS ": needs cgroup2 mounted there";
 	if (!swap_is_on())
 		return "no swap: set up zram swap of 64 MiB or more";
 	if (access(TRACING "/events/kvm/kvm_age_hva", X_OK))
@@ -163,95 +102,13 @@ static const char *missing(bool huge)
  *                          generations of a memory cgroup
  ******************************************************************************/
 
-struct memcg {
-	char dir[64];
-
-	/* As of the last memcg_read(), sizes of anonymous memory only. */
-	unsigned int id;
-	unsigned int nid;
-	unsigned long max_seq;
-	unsigned long size[8];
-	unsigned long total;
-};
-
-static void memcg_parse_line(struct memcg *m, const char *line, int *nr_nodes)
-{
-	unsigned long seq, age, anon;
-
-	if (sscanf(line, " node %u", &m->nid) == 1) {
-		++*nr_nodes;
-	} else if (sscanf(line, "%lu %lu %lu", &seq, &age, &anon) == 3) {
-		m->max_seq = seq;
-		m->size[seq % ARRAY_SIZE(m->size)] = anon;
-		m->total += anon;
-	}
-}
-
-static bool memcg_read(struct memcg *m)
-{
-	char line[256], path[128];
-	FILE *file = fopen(LRU_GEN, "r");
-	unsigned int id;
-	int nr_nodes = 0;
-	bool mine = false;
-
-	if (!file)
-		return false;
-
-	m->total = 0;
-	memset(m->size, 0, sizeof(m->size));
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, "memcg", 5)) {
-			mine = sscanf(line, "memcg %u %127s", &id, path) == 2 &&
-			       !strcmp(path, m->dir + strlen(CGROUPS));
-			if (mine)
-				m->id = id;
-		} else if (mine) {
-			memcg_parse_line(m, line, &nr_nodes);
-		}
-	}
-	fclose(file);
-	return nr_nodes == 1;
-}
-
-static bool memcg_create(struct memcg *m)
-{
-	snprintf(m->dir, sizeof(m->dir), CGROUPS "/mmu_notifier_flush.%d", getpid());
-	return !mkdir(m->dir, 0755);
-}
-
-static bool memcg_write(const struct memcg *m, const char *file, const char *text)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "%s/%s", m->dir, file);
-	return write_file(path, text);
-}
-
 /* One aging pass; returns how many pages were in use, the test's own among them. */
 static unsigned long memcg_age(struct __test_metadata *_metadata, struct memcg *m)
 {
-	unsigned long seq;
-	char command[64];
+	unsigned long seq = memcg_age_once(m);
 
-	ASSERT_TRUE(memcg_read(m));
-	seq = m->max_seq;
-	snprintf(command, sizeof(command), "+ %u %u %lu 1 1", m->id, m->nid, seq);
-	ASSERT_TRUE(write_file(LRU_GEN, command));
-	ASSERT_TRUE(memcg_read(m));
-	ASSERT_EQ(seq + 1, m->max_seq);
-	return m->size[seq % ARRAY_SIZE(m->size)];
-}
-
-/* Evict all but the two youngest generations, which are never evictable. */
-static void memcg_evict(struct __test_metadata *_metadata, struct memcg *m)
-{
-	char command[64];
-
-	ASSERT_TRUE(memcg_read(m));
-	snprintf(command, sizeof(command), "- %u %u %lu 200", m->id, m->nid, m->max_seq - 2);
-	ASSERT_TRUE(write_file(LRU_GEN, command));
-	ASSERT_TRUE(memcg_read(m));
+	ASSERT_NE(0, seq);
+	return memcg_size(m, seq);
 }
 
 /******************************************************************************
@@ -352,23 +209,13 @@ static bool model_is_young(int first, int end)
 	return first < end && memchr(&model.young[first], true, end - first);
 }
 
-/* An area of its own, aligned for huge pages. */
 static unsigned long map_memory(bool huge)
 {
-	size_t size = MEMORY_SIZE + SZ_2M;
-	unsigned long base;
-	void *hva;
+	char *hva = map_guest_memory(0, MEMORY_SIZE);
 
-	hva = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	TEST_ASSERT(hva != MAP_FAILED, "mmap() of %zu bytes", size);
-
-	base = ((unsigned long)hva + SZ_2M - 1) & ~(SZ_2M - 1ul);
-	hva = mmap((void *)base, MEMORY_SIZE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	TEST_ASSERT(hva != MAP_FAILED, "mmap() of guest memory");
 	TEST_ASSERT(!madvise(hva, MEMORY_SIZE, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) || !huge,
 		    "madvise() of guest memory");
-	return base;
+	return (unsigned long)hva;
 }
 
 /* Returns how many of the pages are not zero. */
@@ -550,15 +397,6 @@ static bool trace_write(const struct host *host, const char *file, const char *t
 	return write_file(tracing_path(host, file), text);
 }
 
-/* Opening it for nothing but writing empties the buffer. */
-static bool trace_clear(const struct host *host)
-{
-	int fd = open(tracing_path(host, "trace"), O_WRONLY | O_TRUNC);
-
-	close(fd);
-	return fd >= 0;
-}
-
 /* Returns the function that can't be probed, NULL if there is none. */
 static const char *add_probes(const struct host *host)
 {
@@ -599,7 +437,7 @@ static void trace_start(struct __test_metadata *_metadata, struct host *host)
 	ASSERT_TRUE(trace_write(host, "events/kvm/kvm_age_hva/enable", "1"));
 	ASSERT_TRUE(trace_write(host, "events/kvm/kvm_unmap_hva_range/enable", "1"));
 	ASSERT_TRUE(trace_write(host, file, "1"));
-	ASSERT_TRUE(trace_clear(host));
+	ASSERT_TRUE(truncate_file(tracing_path(host, "trace")));
 	host->nr_flushes = vm_get_stat(vm, "remote_tlb_flush_requests");
 	ASSERT_TRUE(trace_write(host, "tracing_on", "1"));
 }
@@ -930,9 +768,11 @@ FIXTURE_SETUP(guest)
 		 TRACING "/instances/mmu_notifier_flush.%d", getpid());
 	ASSERT_EQ(0, mkdir(host->tracing, 0755));
 	ASSERT_TRUE(trace_write(host, "tracing_on", "0"));
+	memcg_init(&host->memcg, "mmu_notifier_flush", getpid(), "");
 	ASSERT_TRUE(memcg_create(&host->memcg));
-	ASSERT_TRUE(memcg_read(&host->memcg))
-		TH_LOG("the generations of more than one memory node cannot be counted");
+	ASSERT_TRUE(memcg_read(&host->memcg));
+	/* Of several memory nodes, use the one whose generations are read. */
+	allocate_on_node(0);
 	create_vm(&variant->layout);
 }
 
@@ -954,7 +794,7 @@ TEST_F_TIMEOUT(guest, aging_by_classic_lru, TIMEOUT)
 	struct tally t;
 
 	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, "0"));
-	ASSERT_TRUE(memcg_write(&host->memcg, "cgroup.procs", "0"));
+	ASSERT_TRUE(memcg_enter(&host->memcg));
 	populate(NR_PAGES);
 	deactivate();
 
@@ -978,7 +818,7 @@ TEST_F_TIMEOUT(guest, aging_by_multi_gen_lru, TIMEOUT)
 	struct tally t;
 
 	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, "y"));
-	ASSERT_TRUE(memcg_write(&host->memcg, "cgroup.procs", "0"));
+	ASSERT_TRUE(memcg_enter(&host->memcg));
 	populate(NR_PAGES);
 
 	trace_start(_metadata, host);
@@ -998,7 +838,7 @@ TEST_F_TIMEOUT(guest, aging_by_multi_gen_lru, TIMEOUT)
 	use_pages(0, huge ? PAGES_PER_BLOCK : 1, NR_PAGES, false);
 
 	trace_start(_metadata, host);
-	memcg_evict(_metadata, &host->memcg);
+	ASSERT_TRUE(memcg_evict_old(&host->memcg));
 	trace_stop(_metadata, host);
 	t = replay(_metadata, host);
 	EXPECT_EQ(huge ? NR_PAGES : 0, t.young_pages);

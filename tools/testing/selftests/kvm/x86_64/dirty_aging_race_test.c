@@ -70,11 +70,8 @@
 #include "kvm_util.h"
 #include "processor.h"
 #include "kselftest_harness.h"
+#include "lru_gen.h"
 
-#define CGROUPS			"/sys/fs/cgroup"
-#define LRU_GEN			"/sys/kernel/debug/lru_gen"
-#define LRU_GEN_ENABLED		"/sys/kernel/mm/lru_gen/enabled"
-#define THP_ENABLED		"/sys/kernel/mm/transparent_hugepage/enabled"
 #define LOOP_CONTROL		"/dev/loop-control"
 
 /* A few huge pages, and several words of the dirty bitmap for each vCPU. */
@@ -121,62 +118,13 @@
 #define ALL_HUGE		(ALL_ANON | COLLAPSE)
 #define ALL_FILE		(ALL_ANON | WRITE_BACK)
 
-/******************************************************************************
- *                          files of the kernel
- ******************************************************************************/
-
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = write(fd, text, strlen(text)) == strlen(text);
-	close(fd);
-	return ok;
-}
-
-static bool read_file(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t len;
-
-	if (fd < 0)
-		return false;
-	len = read(fd, text, size - 1);
-	close(fd);
-	text[len > 0 ? len : 0] = '\0';
-	return len > 0;
-}
-
-static bool memory_controller_is_on(void)
-{
-	char text[256];
-
-	write_file(CGROUPS "/cgroup.subtree_control", "+memory");
-	return read_file(CGROUPS "/cgroup.subtree_control", text, sizeof(text)) &&
-	       strstr(text, "memory");
-}
-
-static bool thp_is_on(void)
-{
-	char text[64];
-
-	return read_file(THP_ENABLED, text, sizeof(text)) && !strstr(text, "[never]");
-}
-
 /* Reason why nothing here can run, NULL if there is none. */
 static const char *missing(void)
 {
-	if (geteuid())
-		return "needs root";
-	if (access(LRU_GEN, W_OK))
-		return "no " LRU_GEN ": needs LRU_GEN, and debugfs mounted";
-	if (access(LRU_GEN_ENABLED, W_OK))
-		return "no " LRU_GEN_ENABLED ": needs LRU_GEN";
-	if (!memory_controller_is_on())
-		return "no memory controller in " CGROUPS ": needs cgroup2 mounted there";
+	const char *reason = missing_for_aging();
+
+	if (reason)
+		return reason;
 	if (access(LOOP_CONTROL, W_OK))
 		return "no " LOOP_CONTROL ": needs BLK_DEV_LOOP";
 	return NULL;
@@ -266,7 +214,7 @@ static void format_swap(void *device)
  */
 struct host {
 	char enabled[16];
-	char memcg[64];
+	struct memcg memcg;
 	/* The block device that is swapped to, empty if none is. */
 	char swap[32];
 };
@@ -280,35 +228,13 @@ static void swap_to_loop_device(struct __test_metadata *_metadata, struct host *
 	close(fd);
 }
 
-static void enter_memcg(struct __test_metadata *_metadata, const struct host *host)
-{
-	char procs[96];
-
-	ASSERT_EQ(0, mkdir(host->memcg, 0755));
-	snprintf(procs, sizeof(procs), "%s/cgroup.procs", host->memcg);
-	ASSERT_TRUE(write_file(procs, "0"));
-}
-
-/* A VM whose process died takes its threads along only when it is destroyed. */
-static bool remove_memcg(const char *dir)
-{
-	int tries;
-
-	for (tries = 0; tries < 100; tries++) {
-		if (!rmdir(dir) || errno == ENOENT)
-			return true;
-		usleep(100000);
-	}
-	return false;
-}
-
 static void restore_host(struct __test_metadata *_metadata, const struct host *host)
 {
 	EXPECT_TRUE(write_file(LRU_GEN_ENABLED, host->enabled));
 	/* EINVAL: the test didn't get so far. */
 	if (host->swap[0] && swapoff(host->swap))
 		EXPECT_EQ(EINVAL, errno);
-	EXPECT_TRUE(remove_memcg(host->memcg));
+	EXPECT_TRUE(memcg_remove(&host->memcg));
 }
 
 /******************************************************************************
@@ -333,36 +259,10 @@ static int pages_per_vcpu(void)
 	return NR_PAGES / job.nr_vcpus;
 }
 
-static u32 mix(u32 value)
+/* The page of a vCPU's nth write. */
+static int page_of_write(int vcpu, u64 nth)
 {
-	value = (value ^ (value >> 16)) * 0x7feb352d;
-	value = (value ^ (value >> 15)) * 0x846ca68b;
-	return value ^ (value >> 16);
-}
-
-/*
- * The page of a vCPU's nth write.  In each round it goes over all of its pages,
- * which lie between those of the others, in another order.
- */
-static int nth_page(int vcpu, u64 nth)
-{
-	u32 round = nth / pages_per_vcpu();
-	u32 order = mix(job.seed + round * MAX_VCPUS + vcpu);
-	u32 index = (nth * (order | 1) + (order >> 16)) % pages_per_vcpu();
-
-	return index * job.nr_vcpus + vcpu;
-}
-
-/* What a page holds after so many rounds.  New memory is zero. */
-static u64 page_value(int page, u64 nr_rounds)
-{
-	return nr_rounds ? nr_rounds << 32 | page : 0;
-}
-
-/* Not at the same place in each page, or all would share a few cache lines. */
-static int word_offset(int page)
-{
-	return mix(page) % (SZ_4K / sizeof(u64)) * sizeof(u64);
+	return nth_page(job.seed, vcpu, job.nr_vcpus, pages_per_vcpu(), nth);
 }
 
 static u64 *guest_word(int page)
@@ -372,7 +272,7 @@ static u64 *guest_word(int page)
 
 static void guest_read(int vcpu, u64 nth)
 {
-	int page = nth_page(vcpu, nth);
+	int page = page_of_write(vcpu, nth);
 	u64 round = nth / pages_per_vcpu();
 	u64 found = READ_ONCE(*guest_word(page));
 
@@ -383,7 +283,7 @@ static void guest_read(int vcpu, u64 nth)
 
 static void guest_write(int vcpu, u64 nth)
 {
-	int page = nth_page(vcpu, nth);
+	int page = page_of_write(vcpu, nth);
 
 	WRITE_ONCE(*guest_word(page), page_value(page, nth / pages_per_vcpu() + 1));
 	/* x86 doesn't reorder stores, only the compiler must not. */
@@ -561,7 +461,7 @@ static bool is_logged(u32 nth_last, int page)
 static void check_writes(int vcpu, u64 from, u64 to, u32 nr_last)
 {
 	for ( ; from < to; from++) {
-		int page = nth_page(vcpu, from);
+		int page = page_of_write(vcpu, from);
 		bool logged = false;
 		u32 i;
 
@@ -668,47 +568,9 @@ static struct range random_range(struct guest_random_state *rng)
 	return (struct range) { memory + first * SZ_4K, nr * SZ_4K };
 }
 
-static bool memcg_write(const char *file, const char *text)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "%s/%s", this_host->memcg, file);
-	return write_file(path, text);
-}
-
-/* The last generation of the last node, of this test's memory cgroup. */
-static bool memcg_read_generation(unsigned int *id, unsigned int *nid, unsigned long *max_seq)
-{
-	char line[256], path[128];
-	FILE *file = fopen(LRU_GEN, "r");
-	bool mine = false, found = false;
-	unsigned int memcg;
-
-	while (file && fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, "memcg", 5))
-			mine = sscanf(line, "memcg %u %127s", &memcg, path) == 2 &&
-			       !strcmp(path, this_host->memcg + strlen(CGROUPS));
-		else if (mine && sscanf(line, " node %u", nid) != 1)
-			found = sscanf(line, "%lu", max_seq) == 1;
-		if (mine)
-			*id = memcg;
-	}
-	if (file)
-		fclose(file);
-	return found;
-}
-
-/* It fails if reclaim has just done the same. */
 static bool act_age(struct guest_random_state *rng)
 {
-	unsigned int id, nid = 0;
-	unsigned long max_seq;
-	char command[64];
-
-	if (!memcg_read_generation(&id, &nid, &max_seq))
-		return false;
-	snprintf(command, sizeof(command), "+ %u %u %lu 1 1", id, nid, max_seq);
-	return write_file(LRU_GEN, command);
+	return memcg_age_nodes(&this_host->memcg);
 }
 
 /* Reclaiming less than was asked for is fine. */
@@ -717,7 +579,7 @@ static bool act_reclaim(struct guest_random_state *rng)
 	char size[16];
 
 	snprintf(size, sizeof(size), "%uK", 64 + guest_random_u32(rng) % 512);
-	return memcg_write("memory.reclaim", size) || errno == EAGAIN;
+	return memcg_write(&this_host->memcg, "memory.reclaim", size) || errno == EAGAIN;
 }
 
 static bool act_log(struct guest_random_state *rng)
@@ -965,7 +827,7 @@ static int page_out_everything(enum memory type)
 			TEST_ASSERT(!fsync(memory_fd), "fsync()");
 		TEST_ASSERT(!madvise(memory, MEMORY_SIZE, MADV_PAGEOUT), "madvise(MADV_PAGEOUT)");
 		if (type != BLOCK_DEVICE)
-			memcg_write("memory.reclaim", "64M");
+			memcg_write(&this_host->memcg, "memory.reclaim", "64M");
 	}
 	return nr_pages_out();
 }
@@ -1092,8 +954,7 @@ FIXTURE_SETUP(guest)
 		SKIP(return, "no KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2");
 
 	ASSERT_TRUE(read_file(LRU_GEN_ENABLED, self->host.enabled, sizeof(self->host.enabled)));
-	snprintf(self->host.memcg, sizeof(self->host.memcg), CGROUPS "/dirty_aging_race.%d",
-		 getpid());
+	memcg_init(&self->host.memcg, "dirty_aging_race", getpid(), "");
 }
 
 FIXTURE_TEARDOWN_PARENT(guest)
@@ -1125,7 +986,8 @@ TEST_F_TIMEOUT(guest, keeps_its_writes, TIMEOUT_SECONDS)
 	TH_LOG("DIRTY_AGING_RACE_SEED=0x%x, %d vCPUs, %s, lru_gen/enabled %.6s", job.seed,
 	       job.nr_vcpus, memory_name[variant->memory], enabled);
 	map_memory(variant->memory, variant->huge);
-	enter_memcg(_metadata, &self->host);
+	ASSERT_TRUE(memcg_create(&self->host.memcg));
+	ASSERT_TRUE(memcg_enter(&self->host.memcg));
 	create_vm(variant->manual_log);
 
 	select_racers(variant->racers);

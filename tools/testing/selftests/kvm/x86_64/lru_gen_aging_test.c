@@ -43,13 +43,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/bitops.h>
 #include <linux/kernel.h>
 #include <linux/kernel-page-flags.h>
-#include <linux/mempolicy.h>
 #include <linux/sizes.h>
 
 #include "test_util.h"
@@ -58,11 +56,8 @@
 #include "svm_util.h"
 #include "vmx.h"
 #include "kselftest_harness.h"
+#include "lru_gen.h"
 
-#define CGROUPS			"/sys/fs/cgroup"
-#define LRU_GEN			"/sys/kernel/debug/lru_gen"
-#define LRU_GEN_FULL		LRU_GEN "_full"
-#define LRU_GEN_ENABLED		"/sys/kernel/mm/lru_gen/enabled"
 #define TRACING			"/sys/kernel/tracing"
 #define KPAGEFLAGS		"/proc/kpageflags"
 #define OP_EVENT		"kvm_test_clear_young_fast_only"
@@ -157,32 +152,6 @@ static struct pages intersection_of(struct pages a, const struct pages *b)
  *                          files of the kernel
  ******************************************************************************/
 
-/* Truncating matters to files of tracefs only: it is what empties a trace. */
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = write(fd, text, strlen(text)) == strlen(text);
-	close(fd);
-	return ok;
-}
-
-static bool read_file(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t len;
-
-	if (fd < 0)
-		return false;
-	len = read(fd, text, size - 1);
-	close(fd);
-	text[len > 0 ? len : 0] = '\0';
-	return len > 0;
-}
-
 static unsigned long enabled_bits(void)
 {
 	char text[16];
@@ -190,37 +159,15 @@ static unsigned long enabled_bits(void)
 	return read_file(LRU_GEN_ENABLED, text, sizeof(text)) ? strtoul(text, NULL, 0) : 0;
 }
 
-static bool swap_is_on(void)
-{
-	char text[512];
-	char *line;
-
-	if (!read_file("/proc/swaps", text, sizeof(text)))
-		return false;
-	line = strchr(text, '\n');
-	return line && line[1];
-}
-
-static bool memory_controller_is_on(void)
-{
-	char text[256];
-
-	write_file(CGROUPS "/cgroup.subtree_control", "+memory");
-	return read_file(CGROUPS "/cgroup.subtree_control", text, sizeof(text)) &&
-	       strstr(text, "memory");
-}
-
 /* Reason why nothing here can run, NULL if there is none. */
 static const char *missing(void)
 {
-	if (geteuid())
-		return "needs root";
-	if (access(LRU_GEN, W_OK))
-		return "no " LRU_GEN ": needs LRU_GEN, and debugfs mounted";
+	const char *reason = missing_for_aging();
+
+	if (reason)
+		return reason;
 	if (!(enabled_bits() & 1))
 		return "the multi-gen LRU is off: write y to " LRU_GEN_ENABLED;
-	if (!memory_controller_is_on())
-		return "no memory controller in " CGROUPS ": needs cgroup2 mounted there";
 	if (!swap_is_on())
 		return "no swap: set up zram swap of 64 MiB or more";
 	if (access(TRACING "/events/kvm/kvm_age_hva", X_OK))
@@ -258,72 +205,15 @@ static enum aging set_aging(struct __test_metadata *_metadata, enum aging how)
  *                          generations of a memory cgroup
  ******************************************************************************/
 
-struct memcg {
-	char dir[64];
-	/* Those of guest memory that are charged here. */
-	struct pages guest_pages;
-
-	/* The memory node whose generations these are. */
-	unsigned int nid;
-
-	/* As of the last memcg_read(), sizes of anonymous memory only. */
-	unsigned int id;
-	unsigned long max_seq;
-	unsigned long size[8];
-	unsigned long total;
+/* A memory cgroup, and the pages of guest memory that are charged to it. */
+struct charged {
+	struct memcg memcg;
+	struct pages pages;
 };
 
-static void memcg_parse_line(struct memcg *m, const char *line, unsigned int *nid)
+static struct pages *guest_pages(struct memcg *m)
 {
-	unsigned long seq, age, anon;
-
-	if (sscanf(line, " node %u", nid) == 1)
-		return;
-
-	if (*nid == m->nid && sscanf(line, "%lu %lu %lu", &seq, &age, &anon) == 3) {
-		m->max_seq = seq;
-		m->size[seq % ARRAY_SIZE(m->size)] = anon;
-		m->total += anon;
-	}
-}
-
-/* Opens LRU_GEN or LRU_GEN_FULL behind the line that names m. */
-static FILE *memcg_open(struct memcg *m, const char *file)
-{
-	char line[256], path[128];
-	FILE *gens = fopen(file, "r");
-
-	if (!gens)
-		return NULL;
-	while (fgets(line, sizeof(line), gens))
-		if (sscanf(line, "memcg %u %127s", &m->id, path) == 2 &&
-		    !strcmp(path, m->dir + strlen(CGROUPS)))
-			return gens;
-	fclose(gens);
-	return NULL;
-}
-
-static bool memcg_next_line(FILE *gens, char *line, int size)
-{
-	return fgets(line, size, gens) && strncmp(line, "memcg", 5);
-}
-
-static bool memcg_read(struct memcg *m)
-{
-	FILE *gens = memcg_open(m, LRU_GEN);
-	unsigned int nid = -1;
-	char line[256];
-
-	if (!gens)
-		return false;
-
-	m->max_seq = 0;
-	m->total = 0;
-	memset(m->size, 0, sizeof(m->size));
-	while (memcg_next_line(gens, line, sizeof(line)))
-		memcg_parse_line(m, line, &nid);
-	fclose(gens);
-	return m->max_seq;
+	return &container_of(m, struct charged, memcg)->pages;
 }
 
 /* What the page table walk of one aging pass has counted. */
@@ -358,59 +248,20 @@ static bool memcg_read_stats(struct memcg *m, unsigned long seq, struct walk_sta
 	return found;
 }
 
-static unsigned long memcg_size(const struct memcg *m, unsigned long seq)
-{
-	return m->size[seq % ARRAY_SIZE(m->size)];
-}
-
-static bool memcg_create(struct memcg *m, const char *name)
-{
-	snprintf(m->dir, sizeof(m->dir), CGROUPS "/lru_gen_aging.%d.%s", getpid(), name);
-	return !mkdir(m->dir, 0755);
-}
-
-static bool memcg_enter(const struct memcg *m)
-{
-	char procs[96];
-
-	snprintf(procs, sizeof(procs), "%s/cgroup.procs", m->dir);
-	return write_file(procs, "0");
-}
-
-/*
- * One aging pass: what is young moves to the generation that is the youngest
- * now, which this returns; the pass opens an empty one above it.
- */
+/* Returns the generation of what was young. */
 static unsigned long memcg_age(struct __test_metadata *_metadata, struct memcg *m)
 {
-	unsigned long seq;
-	char command[64];
+	unsigned long seq = memcg_age_once(m);
 
-	ASSERT_TRUE(memcg_read(m));
-	seq = m->max_seq;
-	snprintf(command, sizeof(command), "+ %u %u %lu 1 1", m->id, m->nid, seq);
-	ASSERT_TRUE(write_file(LRU_GEN, command));
-	ASSERT_TRUE(memcg_read(m));
-	ASSERT_EQ(seq + 1, m->max_seq);
+	ASSERT_NE(0, seq);
 	return seq;
 }
 
-/* Evict all but the two youngest generations, which are never evictable. */
-static void memcg_evict(struct __test_metadata *_metadata, struct memcg *m)
-{
-	char command[64];
-
-	ASSERT_TRUE(memcg_read(m));
-	snprintf(command, sizeof(command), "- %u %u %lu 200", m->id, m->nid, m->max_seq - 2);
-	ASSERT_TRUE(write_file(LRU_GEN, command));
-	ASSERT_TRUE(memcg_read(m));
-}
-
 /* Generation seq has nr pages of the guest, and maybe some of the test. */
-static void expect_size(struct __test_metadata *_metadata, const struct memcg *m,
+static void expect_size(struct __test_metadata *_metadata, struct memcg *m,
 			unsigned long seq, unsigned long nr)
 {
-	long own = m->total - nr_pages(&m->guest_pages);
+	long own = m->total - nr_pages(guest_pages(m));
 
 	ASSERT_GE(own, 0);
 	ASSERT_LE(own, MAX_OWN_PAGES);
@@ -543,17 +394,8 @@ static unsigned long memory;
  */
 static unsigned long map_memory(const struct layout *layout)
 {
-	size_t size = MEMORY_SIZE + 3 * SZ_2M;
-	unsigned long base;
-	void *area, *hva;
+	char *hva = map_guest_memory(layout->hva_offset * SZ_4K, MEMORY_SIZE);
 
-	area = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	TEST_ASSERT(area != MAP_FAILED, "mmap() of %zu bytes", size);
-
-	base = ((unsigned long)area + 2 * SZ_2M - 1) & ~(SZ_2M - 1ul);
-	hva = mmap((void *)(base + layout->hva_offset * SZ_4K), MEMORY_SIZE,
-		   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	TEST_ASSERT(hva != MAP_FAILED, "mmap() of guest memory");
 	TEST_ASSERT(!madvise(hva, MEMORY_SIZE,
 			     layout->huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) || !layout->huge,
 		    "madvise() of guest memory");
@@ -667,7 +509,7 @@ static void make_old_memory(struct __test_metadata *_metadata, struct memcg *m,
 
 	ASSERT_TRUE(memcg_enter(m));
 	populate(all_pages());
-	m->guest_pages = all_pages();
+	*guest_pages(m) = all_pages();
 	if (layout->dirty_log) {
 		set_memslots(layout, FIRST_SLOT, GPA, KVM_MEM_LOG_DIRTY_PAGES);
 		populate(all_pages());
@@ -779,7 +621,7 @@ static void trace_start(struct __test_metadata *_metadata, const char *instance)
 	ASSERT_TRUE(trace_write(instance, "events/kvm/kvm_age_hva/enable", "1"));
 	if (!access(TRACING "/events/kvm/" OP_EVENT, X_OK))
 		ASSERT_TRUE(trace_write(instance, "events/kvm/" OP_EVENT "/enable", "1"));
-	ASSERT_TRUE(trace_write(instance, "trace", "\n"));
+	ASSERT_TRUE(truncate_file(tracing_path(instance, "trace")));
 	ASSERT_TRUE(trace_write(instance, "tracing_on", "1"));
 }
 
@@ -876,8 +718,10 @@ static void expect_partial_op_calls(struct __test_metadata *_metadata, const cha
 	struct event event;
 
 	while (next_event(trace, &event)) {
-		nr += event.op;
-		nr_partial += event.op && (event.ret & MMU_NOTIFIER_PARTIAL);
+		if (!event.op || event.start >= memory + MEMORY_SIZE || event.end <= memory)
+			continue;
+		nr++;
+		nr_partial += !!(event.ret & MMU_NOTIFIER_PARTIAL);
 	}
 	EXPECT_LT(0, nr);
 	EXPECT_EQ(nr, nr_partial);
@@ -914,10 +758,8 @@ struct replay {
 	struct pages present;
 	/* Was found young, the next event is the op; -1 if none. */
 	int target;
-	/* The last page that full aging asked about, of guest memory or not. */
-	unsigned long hva;
-	/* Pages of guest memory that full aging found old. */
-	int nr_old;
+	/* Pages that full aging found old, and windows that were looked around in. */
+	int nr_old, nr_looks;
 };
 
 static void replay_full_aging(struct __test_metadata *_metadata, struct replay *r,
@@ -937,27 +779,28 @@ static void replay_full_aging(struct __test_metadata *_metadata, struct replay *
 	del_page(&r->young, page);
 }
 
-/* A window is tested after a question about it, whether or not it is guest memory. */
+/* A window of guest memory is tested only after a question about one of its pages. */
 static void replay_test(struct __test_metadata *_metadata, struct replay *r,
 			const struct event *event)
 {
 	const unsigned long size = WINDOW_PAGES * SZ_4K;
-	unsigned long start = r->hva & ~(size - 1);
+	int nr_young = 0, nr_unasked = 0;
 	unsigned long hva;
-	int nr_young = 0;
 
-	ASSERT_EQ(start, event->start);
-	ASSERT_EQ(start + size, event->end);
+	ASSERT_EQ(0, event->start % size);
+	ASSERT_EQ(event->start + size, event->end);
 	EXPECT_EQ(WINDOW_PAGES, event->asked);
-	for (hva = start; hva < start + size; hva += SZ_4K) {
+	for (hva = event->start; hva < event->end; hva += SZ_4K) {
 		if (!is_guest_memory(hva))
 			continue;
+		nr_unasked += has_page(&r->unasked, hva_page(hva));
 		if (has_page(&r->young, hva_page(hva)))
 			nr_young++;
 		else
 			del_page(&r->present, hva_page(hva));
 	}
 	EXPECT_EQ(nr_young, event->young);
+	EXPECT_GT(WINDOW_PAGES, nr_unasked);
 }
 
 static void replay_op(struct __test_metadata *_metadata, struct replay *r,
@@ -977,6 +820,7 @@ static void replay_op(struct __test_metadata *_metadata, struct replay *r,
 			del_page(&r->unasked, page);
 		del_page(&r->young, page);
 	}
+	r->nr_looks++;
 	r->target = -1;
 }
 
@@ -1026,13 +870,13 @@ static void expect_look_around(struct __test_metadata *_metadata, const char *in
 			replay_test(_metadata, &r, &event);
 			continue;
 		}
-		r.hva = event.start;
 		if (is_guest_memory(event.start))
 			replay_full_aging(_metadata, &r, event.start);
 	}
 	replay_no_op(_metadata, &r);
 	EXPECT_EQ(0, nr_pages(&r.young));
 	EXPECT_GE((NR_PAGES - nr_pages(&young)) / 2, r.nr_old);
+	EXPECT_EQ(nr_pages(&young) > 0, r.nr_looks > 0);
 	fclose(trace);
 }
 
@@ -1143,21 +987,13 @@ static void expect_pass(struct __test_metadata *_metadata, const char *instance,
  *                          fixtures
  ******************************************************************************/
 
-/* From now on this process does, if there is such a node. */
-static bool allocate_on_node(int nid)
-{
-	unsigned long nodes = 1UL << nid;
-
-	return !syscall(__NR_set_mempolicy, MPOL_BIND, &nodes, BITS_PER_LONG);
-}
-
 /*
  * What a test changes in the host.  It is shared with the parent of the
  * process that runs the test, which puts it back however that process ended.
  */
 struct host {
-	struct memcg memcg;
-	struct memcg other;
+	struct charged a;
+	struct charged b;
 	char tracing[96];
 	char enabled[16];
 };
@@ -1173,9 +1009,11 @@ static void setup_host(struct __test_metadata *_metadata, struct host *host)
 	snprintf(host->tracing, sizeof(host->tracing),
 		 TRACING "/instances/lru_gen_aging.%d", getpid());
 	ASSERT_EQ(0, mkdir(host->tracing, 0755));
-	ASSERT_TRUE(memcg_create(&host->memcg, "a"));
-	ASSERT_TRUE(memcg_create(&host->other, "b"));
-	ASSERT_TRUE(memcg_read(&host->memcg));
+	memcg_init(&host->a.memcg, "lru_gen_aging", getpid(), ".a");
+	memcg_init(&host->b.memcg, "lru_gen_aging", getpid(), ".b");
+	ASSERT_TRUE(memcg_create(&host->a.memcg));
+	ASSERT_TRUE(memcg_create(&host->b.memcg));
+	ASSERT_TRUE(memcg_read(&host->a.memcg));
 	/* Where there are several memory nodes, use one unless the test says otherwise. */
 	allocate_on_node(0);
 }
@@ -1184,8 +1022,8 @@ static void teardown_host(struct __test_metadata *_metadata, struct host *host)
 {
 	EXPECT_TRUE(write_file(LRU_GEN_ENABLED, host->enabled));
 	EXPECT_EQ(0, rmdir(host->tracing));
-	EXPECT_EQ(0, rmdir(host->memcg.dir));
-	EXPECT_EQ(0, rmdir(host->other.dir));
+	EXPECT_EQ(0, rmdir(host->a.memcg.dir));
+	EXPECT_EQ(0, rmdir(host->b.memcg.dir));
 }
 
 FIXTURE(guest) {
@@ -1262,7 +1100,7 @@ FIXTURE_TEARDOWN_PARENT(guest)
 static void age_and_expect(struct __test_metadata *_metadata, struct host *host,
 			   struct memcg *m, enum aging how, struct pages young)
 {
-	struct pages found = intersection_of(young, &m->guest_pages);
+	struct pages found = intersection_of(young, guest_pages(m));
 	unsigned long seq;
 
 	trace_start(_metadata, host->tracing);
@@ -1273,19 +1111,19 @@ static void age_and_expect(struct __test_metadata *_metadata, struct host *host,
 	if (how == FULLY)
 		expect_full_aging(_metadata, host->tracing, found);
 	else
-		expect_pass(_metadata, host->tracing, how, young, &m->guest_pages);
+		expect_pass(_metadata, host->tracing, how, young, guest_pages(m));
 }
 
 /* After an aging pass, young is what of the guest memory in m is not evicted. */
 static void evict_and_expect(struct __test_metadata *_metadata, struct memcg *m,
 			     struct pages young)
 {
-	struct pages charged = m->guest_pages;
+	struct pages charged = *guest_pages(m);
 
-	memcg_evict(_metadata, m);
-	m->guest_pages = intersection_of(young, &charged);
-	expect_size(_metadata, m, m->max_seq - 1, nr_pages(&m->guest_pages));
-	expect_survivors(_metadata, &charged, &m->guest_pages);
+	ASSERT_TRUE(memcg_evict_old(m));
+	*guest_pages(m) = intersection_of(young, &charged);
+	expect_size(_metadata, m, m->max_seq - 1, nr_pages(guest_pages(m)));
+	expect_survivors(_metadata, &charged, guest_pages(m));
 }
 
 /* An aging pass finds what the guest used; a second one finds nothing. */
@@ -1293,7 +1131,7 @@ static void test_aging_pass(struct __test_metadata *_metadata, struct host *host
 			    const struct layout *layout, struct pages set, bool write,
 			    enum aging how)
 {
-	struct memcg *m = &host->memcg;
+	struct memcg *m = &host->a.memcg;
 
 	how = set_aging(_metadata, how);
 	create_vm(layout);
@@ -1327,7 +1165,7 @@ TEST_F(guest, fast_aging_pass)
 TEST_F(guest, fast_aging_statistics)
 {
 	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
-	struct memcg *m = &self->host.memcg;
+	struct memcg *m = &self->host.a.memcg;
 	struct walk_stats stats[2];
 	unsigned long seq, size[2];
 	int i;
@@ -1359,14 +1197,14 @@ TEST_F(guest, fast_aging_statistics)
 static void evict_around(struct __test_metadata *_metadata, struct host *host,
 			 const struct pages *set)
 {
-	struct memcg *m = &host->memcg;
+	struct memcg *m = &host->a.memcg;
 	struct pages all = all_pages();
 
 	trace_start(_metadata, host->tracing);
-	memcg_evict(_metadata, m);
+	ASSERT_TRUE(memcg_evict_old(m));
 	trace_stop(_metadata, host->tracing);
 
-	m->guest_pages = *set;
+	*guest_pages(m) = *set;
 	expect_size(_metadata, m, m->max_seq, nr_pages(set));
 	expect_survivors(_metadata, &all, set);
 }
@@ -1375,9 +1213,9 @@ static void use_and_evict(struct __test_metadata *_metadata, struct host *host,
 			  const struct layout *layout, struct pages set, bool write)
 {
 	create_vm(layout);
-	make_old_memory(_metadata, &host->memcg, layout);
+	make_old_memory(_metadata, &host->a.memcg, layout);
 	/* One more for a page to fall into that sort_folio() protects. */
-	memcg_age(_metadata, &host->memcg);
+	memcg_age(_metadata, &host->a.memcg);
 	run_guest_job(set, write, false);
 	evict_around(_metadata, host, &set);
 }
@@ -1425,20 +1263,20 @@ FIXTURE_TEARDOWN_PARENT(memory)
  */
 static void make_old_memory_of_two(struct __test_metadata *_metadata, struct host *host)
 {
-	struct memcg *a = &host->memcg, *b = &host->other;
+	struct memcg *a = &host->a.memcg, *b = &host->b.memcg;
 	unsigned long seq;
 
-	a->guest_pages = every_nth_page(0, 2, NR_PAGES / 2);
-	b->guest_pages = every_nth_page(1, 2, NR_PAGES / 2);
+	*guest_pages(a) = every_nth_page(0, 2, NR_PAGES / 2);
+	*guest_pages(b) = every_nth_page(1, 2, NR_PAGES / 2);
 	create_vm(&(struct layout) {});
 	ASSERT_TRUE(memcg_enter(a));
-	populate(a->guest_pages);
+	populate(*guest_pages(a));
 	seq = memcg_age(_metadata, a);
 	expect_size(_metadata, a, seq, NR_PAGES / 2);
 
 	/* The walk follows the process, so these passes make a's pages old. */
 	ASSERT_TRUE(memcg_enter(b));
-	populate(b->guest_pages);
+	populate(*guest_pages(b));
 	memcg_age(_metadata, a);
 	memcg_age(_metadata, a);
 	memcg_age(_metadata, b);
@@ -1449,18 +1287,18 @@ static void make_old_memory_of_two(struct __test_metadata *_metadata, struct hos
 /* Evicting the even pages looks around, and must leave the odd ones young. */
 static void test_two_memcgs(struct __test_metadata *_metadata, struct host *host)
 {
-	struct memcg *a = &host->memcg, *b = &host->other;
+	struct memcg *a = &host->a.memcg, *b = &host->b.memcg;
 	struct pages used = every_nth_page(0, 3, NR_PAGES / 3);
 	struct pages even, used_even;
 	unsigned long seq;
 
 	make_old_memory_of_two(_metadata, host);
-	even = a->guest_pages;
+	even = *guest_pages(a);
 	used_even = intersection_of(used, &even);
 
 	use_pages(used);
-	memcg_evict(_metadata, a);
-	a->guest_pages = used_even;
+	ASSERT_TRUE(memcg_evict_old(a));
+	*guest_pages(a) = used_even;
 	expect_size(_metadata, a, a->max_seq, nr_pages(&used_even));
 	expect_survivors(_metadata, &even, &used_even);
 
@@ -1488,7 +1326,7 @@ static void test_aging_two_memcgs(struct __test_metadata *_metadata, struct host
 	/* In the last page table, pages of b only. */
 	struct pages used_of_b = every_nth_page(NR_PAGES - PAGES_PER_TABLE + 1, 4, 100);
 	struct pages used = every_nth_page(0, 3, (NR_PAGES - PAGES_PER_TABLE) / 3);
-	struct memcg *a = &host->memcg, *b = &host->other, before;
+	struct memcg *a = &host->a.memcg, *b = &host->b.memcg, before;
 
 	how = set_aging(_metadata, how);
 	make_old_memory_of_two(_metadata, host);
@@ -1502,7 +1340,7 @@ static void test_aging_two_memcgs(struct __test_metadata *_metadata, struct host
 	EXPECT_EQ(0, memcmp(before.size, b->size, sizeof(before.size)));
 
 	ASSERT_TRUE(memcg_enter(b));
-	age_and_expect(_metadata, host, b, how, intersection_of(used, &b->guest_pages));
+	age_and_expect(_metadata, host, b, how, intersection_of(used, guest_pages(b)));
 	age_and_expect(_metadata, host, b, how, no_page);
 }
 
@@ -1517,45 +1355,47 @@ TEST_F(memory, fast_aging_pass_of_two_memcgs)
 }
 
 /* Even pages are in one memory node, odd ones in another.  All are old. */
-static void make_old_memory_in_two_nodes(struct __test_metadata *_metadata, struct memcg *nodes)
+static void make_old_memory_in_two_nodes(struct __test_metadata *_metadata,
+					 struct charged *nodes)
 {
 	int i;
 
 	create_vm(&(struct layout) {});
-	ASSERT_TRUE(memcg_enter(&nodes[0]));
+	ASSERT_TRUE(memcg_enter(&nodes[0].memcg));
 	for (i = 0; i < 2; i++) {
-		nodes[i].nid = i;
-		nodes[i].guest_pages = every_nth_page(i, 2, NR_PAGES / 2);
+		nodes[i].memcg.nid = i;
+		nodes[i].pages = every_nth_page(i, 2, NR_PAGES / 2);
 		ASSERT_TRUE(allocate_on_node(i));
-		populate(nodes[i].guest_pages);
+		populate(nodes[i].pages);
 	}
 	for (i = 0; i < 4; i++)
-		memcg_age(_metadata, &nodes[i % 2]);
+		memcg_age(_metadata, &nodes[i % 2].memcg);
 }
 
 /* Aging one node must neither promote pages of the other, nor make them old. */
 static void test_aging_two_nodes(struct __test_metadata *_metadata, struct host *host,
 				 enum aging how)
 {
-	struct memcg nodes[] = { host->memcg, host->memcg }, before;
+	struct charged nodes[] = { host->a, host->a };
 	struct pages used = every_nth_page(0, 3, NR_PAGES / 3);
+	struct memcg before;
 
 	if (!allocate_on_node(1))
 		SKIP(return, "there is no second memory node");
 
 	how = set_aging(_metadata, how);
 	make_old_memory_in_two_nodes(_metadata, nodes);
-	ASSERT_TRUE(memcg_read(&nodes[1]));
-	before = nodes[1];
+	ASSERT_TRUE(memcg_read(&nodes[1].memcg));
+	before = nodes[1].memcg;
 
 	use_pages(used);
-	age_and_expect(_metadata, host, &nodes[0], how, used);
-	ASSERT_TRUE(memcg_read(&nodes[1]));
-	EXPECT_EQ(0, memcmp(before.size, nodes[1].size, sizeof(before.size)));
+	age_and_expect(_metadata, host, &nodes[0].memcg, how, used);
+	ASSERT_TRUE(memcg_read(&nodes[1].memcg));
+	EXPECT_EQ(0, memcmp(before.size, nodes[1].memcg.size, sizeof(before.size)));
 
-	used = intersection_of(used, &nodes[1].guest_pages);
-	age_and_expect(_metadata, host, &nodes[1], how, used);
-	age_and_expect(_metadata, host, &nodes[1], how, no_page);
+	used = intersection_of(used, &nodes[1].pages);
+	age_and_expect(_metadata, host, &nodes[1].memcg, how, used);
+	age_and_expect(_metadata, host, &nodes[1].memcg, how, no_page);
 }
 
 TEST_F(memory, aging_pass_of_two_nodes)
@@ -1582,8 +1422,8 @@ TEST_F(memory, fast_of_guest_and_host)
 
 	set_aging(_metadata, FAST);
 	create_vm(&layout);
-	make_old_memory(_metadata, &self->host.memcg, &layout);
-	memcg_age(_metadata, &self->host.memcg);
+	make_old_memory(_metadata, &self->host.a.memcg, &layout);
+	memcg_age(_metadata, &self->host.a.memcg);
 
 	use_pages(guest_set);
 	for (page = 0; page < NR_PAGES; page++)
@@ -1606,7 +1446,7 @@ static void test_zap(struct __test_metadata *_metadata, struct host *host, const
 	struct pages set = every_nth_page(3, 5, 400), marked;
 
 	create_vm(&(struct layout) {});
-	make_old_memory(_metadata, &host->memcg, &(struct layout) {});
+	make_old_memory(_metadata, &host->a.memcg, &(struct layout) {});
 	use_pages(set);
 	ASSERT_TRUE(write_file(LRU_GEN_ENABLED, enabled));
 	marked = marked_pages(_metadata);
@@ -1629,21 +1469,13 @@ TEST_F(memory, zapped_under_classic_lru)
 	test_zap(_metadata, &self->host, "0");
 }
 
-static bool thp_is_on(void)
-{
-	char text[64];
-
-	return read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)) &&
-	       !strstr(text, "[never]");
-}
-
 /* One page used makes its huge page young, whatever maps it in the guest. */
 static void test_huge_pages(struct __test_metadata *_metadata, struct host *host,
 			    const struct layout *layout)
 {
 	struct pages young = every_nth_page(PAGES_PER_TABLE, 1, PAGES_PER_TABLE);
 	struct pages set = every_nth_page(PAGES_PER_TABLE + 300, 1, 1);
-	struct memcg *m = &host->memcg;
+	struct memcg *m = &host->a.memcg;
 	struct pages all = all_pages();
 	unsigned long seq, nr_huge;
 
@@ -1661,7 +1493,7 @@ static void test_huge_pages(struct __test_metadata *_metadata, struct host *host
 
 	use_pages(set);
 	memcg_age(_metadata, m);
-	memcg_evict(_metadata, m);
+	ASSERT_TRUE(memcg_evict_old(m));
 	expect_survivors(_metadata, &all, &young);
 }
 
@@ -1700,27 +1532,6 @@ FIXTURE_TEARDOWN_PARENT(nested)
 	teardown_host(_metadata, &self->host);
 }
 
-/* L1's page tables for L2: the first 2 GiB one to one, in pages of 2 MiB. */
-static unsigned long make_nested_npt(void)
-{
-	const unsigned long flags = PTE_PRESENT_MASK | PTE_WRITABLE_MASK | PTE_USER_MASK;
-	unsigned long root = vm_alloc_page_table(vm), gigabytes = vm_alloc_page_table(vm);
-	u64 *entry;
-	unsigned long table, i, j;
-
-	entry = addr_gpa2hva(vm, root);
-	entry[0] = gigabytes | flags;
-	for (i = 0; i < 2; i++) {
-		table = vm_alloc_page_table(vm);
-		entry = addr_gpa2hva(vm, gigabytes);
-		entry[i] = table | flags;
-		entry = addr_gpa2hva(vm, table);
-		for (j = 0; j < 512; j++)
-			entry[j] = (i * SZ_1G + j * SZ_2M) | PTE_LARGE_MASK | flags;
-	}
-	return root;
-}
-
 static void create_svm_vm(void)
 {
 	unsigned long nested_cr3 = 0;
@@ -1729,7 +1540,7 @@ static void create_svm_vm(void)
 	vm = vm_create_with_one_vcpu(&vcpu, l1_svm_code);
 	vcpu_alloc_svm(vm, &svm_gva);
 	if (kvm_cpu_has(X86_FEATURE_NPT))
-		nested_cr3 = make_nested_npt();
+		nested_cr3 = make_nested_npt(vm);
 	vcpu_args_set(vcpu, 2, svm_gva, nested_cr3);
 	start_guest(&(struct layout) {});
 }
@@ -1771,7 +1582,7 @@ static void test_nested_aging_pass(struct __test_metadata *_metadata, struct hos
 	struct pages l1_set = every_nth_page(0, 15, 130);
 	struct pages set = union_of(l1_set, &l2_set);
 	struct pages both = intersection_of(l1_set, &l2_set);
-	struct memcg *m = &host->memcg;
+	struct memcg *m = &host->a.memcg;
 
 	how = set_aging(_metadata, how);
 	create_nested_vm();
@@ -1812,11 +1623,11 @@ static struct pages use_nested_and_evict(struct __test_metadata *_metadata,
 	struct pages set = union_of(l1_set, &l2_set);
 
 	create_nested_vm();
-	make_old_memory(_metadata, &host->memcg, &(struct layout) {});
+	make_old_memory(_metadata, &host->a.memcg, &(struct layout) {});
 	use_pages_nested(l2_set);
-	memcg_age(_metadata, &host->memcg);
-	memcg_age(_metadata, &host->memcg);
-	memcg_age(_metadata, &host->memcg);
+	memcg_age(_metadata, &host->a.memcg);
+	memcg_age(_metadata, &host->a.memcg);
+	memcg_age(_metadata, &host->a.memcg);
 
 	use_pages(l1_set);
 	use_pages_nested(l2_set);

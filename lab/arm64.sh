@@ -52,7 +52,7 @@ check()
 	for program in "$CC" "$QEMU"; do
 		command -v "$program" >/dev/null || die "no $program" 'lab/deps.sh installs it'
 	done
-	[ -f "$kernel" ] || die "no kernel image $kernel" 'build it: lab/build.sh arm64'
+	[ -f "$kernel" ] || die "no kernel image $kernel" 'build it: lab/build.sh config arm64'
 	[ -f "$TESTS/kselftest-list.txt" ] ||
 		die "no tests in $TESTS" 'build them: lab/build.sh arm64-selftests'
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Builds the lab's kernels and selftests from the trees of lab/tree.sh.  A kernel is tinyconfig
-# plus lab/kernel.config, or lab/arm64.config; what lab/debug.config says goes before the former.
+# plus lab/kernel.config.  What lab/configs/NAME.config says goes before that, or takes its place
+# if it names another architecture.
 #
 # Objects lie in the cache, inside the trees: thus every path that a compiler is given is the
 # same in all of them, and ccache lets stock, patched and each step share what they have in
@@ -23,12 +24,12 @@ usage()
 {
 	cat <<-EOF
 	usage: lab/build.sh stock|patched [MAKE-TARGET...]
-	       lab/build.sh debug [MAKE-TARGET...]       from patched-src, with what finds bugs
 	       lab/build.sh step COMMIT MAKE-TARGET...   COMMIT of the series, in step-src
-	       lab/build.sh arm64 [MAKE-TARGET...]       from patched-src, with a small arm64 configuration
+	       lab/build.sh config NAME [MAKE-TARGET...] patched, with lab/configs/NAME.config
+	       lab/build.sh stock-config NAME MAKE-TARGET...
 	       lab/build.sh selftests                    kselftests of patched-src, for every kernel
 	       lab/build.sh arm64-selftests              those of them that arm64 has
-	Kernels without a target leave build/$VERSION/<which>/bzImage (arm64: Image), but for step.
+	Kernels without a target leave build/$VERSION/<which or NAME>/bzImage (arm64: Image), but for step.
 	LAB_JOBS sets the number of compilers ($JOBS), LAB_MAKE more arguments for make
 	(default: "cmd_checkdoc=", i.e. W=1 without its look at comments).
 	EOF
@@ -51,11 +52,13 @@ options()
 fragment()
 {
 	echo "# linux-source $(cat "$CACHE/pristine.version")"
-	case $which in
-	arm64) cat "$LAB/arm64.config" ;;
-	debug) grep -vf <(options "$LAB/debug.config") "$LAB/kernel.config" && cat "$LAB/debug.config" ;;
-	*) cat "$LAB/kernel.config" ;;
-	esac
+	if [ -z "$config" ]; then
+		cat "$LAB/kernel.config"
+	elif [ ${#arch[@]} -gt 0 ]; then
+		cat "$config"
+	else
+		grep -vf <(options "$config") "$LAB/kernel.config" && cat "$config"
+	fi
 }
 
 # refused CONFIG: the options that are not in it as the fragment wants them
@@ -79,11 +82,11 @@ check_config()
 	for line in $(refused "$1"); do
 		option=${line%%=*}
 		option=${option#CONFIG_}
-		[[ $which != stock && $which != step ]] || known "$option" || continue
+		[[ $tree != stock && $tree != step ]] || known "$option" || continue
 		bad="$bad $option"
 	done
 	[ -z "$bad" ] || die "$which: the configuration did not take:$bad" \
-		"look at their dependencies in the source's Kconfig, then correct lab/kernel.config (arm64.config, debug.config)"
+		"look at their dependencies in the source's Kconfig, then correct ${config:-$LAB/kernel.config}"
 }
 
 # configured: nothing that decides about the configuration changed since the last time
@@ -256,11 +259,41 @@ selftests()
 	say "$what: $(wc -l <"$dir/kselftest-list.txt") tests in $dir"
 }
 
+# use_config NAME: what is said in lab/configs/NAME.config
+use_config()
+{
+	config=$LAB/configs/$1.config
+	[ -f "$config" ] || die "there is no lab/configs/$1.config" "see: ls lab/configs"
+	grep -q '^# arch: ' "$config" || return 0
+	read -r arch_dir cross < <(sed -n 's/^# arch: //p' "$config")
+	arch=("ARCH=$arch_dir" "CROSS_COMPILE=$cross")
+}
+
+arch=() arch_dir=x86 cross='' image=bzImage config=
+# it runs this script again, so the arguments must all be there
 case ${1-} in
-stock | patched | debug | step | arm64 | selftests | arm64-selftests)
-	. "$LAB/lock.sh"
-	what=$1
-	which=${1%-selftests}
+stock | patched | step | *config | *selftests) . "$LAB/lock.sh" ;;
+esac
+case ${1-} in
+stock | patched | selftests)
+	what=$1 which=$1 tree=$1
+	[ "$1" != selftests ] || tree=patched
+	shift
+	;;
+step)
+	[ $# -ge 3 ] || { usage >&2; exit 2; }
+	what=$1 which=$1 tree=step
+	;;
+config | stock-config)
+	[ $# -ge 2 ] || { usage >&2; exit 2; }
+	what=$1 which=$2 tree=patched
+	[ "$1" = config ] || which=stock-$2 tree=stock
+	use_config "$2"
+	shift 2
+	;;
+arm64-selftests)
+	what=$1 which=arm64 tree=patched
+	use_config arm64
 	shift
 	;;
 -h | --help)
@@ -272,28 +305,18 @@ stock | patched | debug | step | arm64 | selftests | arm64-selftests)
 	exit 2
 	;;
 esac
-src=$CACHE/$which-src
-obj=$src/obj
-arch=() arch_dir=x86 cross='' image=bzImage
-case $which in
-step)
-	[ $# -ge 2 ] || { usage >&2; exit 2; }
-	"$LAB/tree.sh" at "$1"
-	shift
-	;;
-stock | patched)
-	"$LAB/tree.sh" "$which"
-	;;
-arm64 | debug | selftests)
-	"$LAB/tree.sh" patched
-	src=$CACHE/patched-src
-	obj=$src/obj-$which
-	;;
-esac
-if [ "$which" = arm64 ]; then
-	arch_dir=arm64 cross=aarch64-linux-gnu- image=Image
-	arch=(ARCH=arm64 "CROSS_COMPILE=$cross")
+if [ "$what" = step ]; then
+	"$LAB/tree.sh" at "$2"
+	shift 2
+else
+	"$LAB/tree.sh" "$tree"
 fi
+src=$CACHE/$tree-src
+obj=$src/obj
+case $what in
+selftests | arm64-selftests | *config) obj=$src/obj-${which#stock-} ;;
+esac
+[ "$arch_dir" != arm64 ] || image=Image
 mkdir -p "$obj"
 case $what in
 selftests)

@@ -108,19 +108,20 @@ long_group()
 	[ ${#wanted[@]} -eq 0 ] || vm_group "$@"
 }
 
-# long_suite NAME [CMDLINE]
-long_suite()
+# long_group_alone NAME COMMAND...: one that needs all CPUs besides
+long_group_alone()
 {
 	[ ${#wanted[@]} -ne 0 ] && bootable "$1" || return 0
-	group "$1" "$LAB/suite.sh" "${@:2}"
+	group "$@"
 }
 
 # kernels: what the groups after it boot and run, as TAP
 kernels()
 {
 	local n=0 what
-	for what in stock patched selftests arm64 arm64-selftests; do
+	for what in stock patched selftests "config arm64" arm64-selftests; do
 		n=$((n + 1))
+		# shellcheck disable=SC2086 # some are two words
 		if "$LAB/build.sh" $what; then
 			echo "ok $n - build $what"
 		else
@@ -180,9 +181,11 @@ groups()
 	long_group all-intel-shadow intel kvm_intel.ept=0 '' "${more[@]}"
 	finish_vm_groups
 	# "make check-suite": each runs two VMs
-	long_suite suite
-	long_suite suite-legacy-mmu kvm.tdp_mmu=0
-	long_suite suite-shadow kvm_amd.npt=0
+	long_group_alone suite "$LAB/suite.sh"
+	long_group_alone suite-legacy-mmu "$LAB/suite.sh" kvm.tdp_mmu=0
+	long_group_alone suite-shadow "$LAB/suite.sh" kvm_amd.npt=0
+	# Bugs that all the tests above must notice
+	long_group_alone mutants "$LAB/mutants.sh"
 }
 
 set -o pipefail

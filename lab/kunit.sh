@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Boots the patched kernel with KUnit enabled and prints its results as TAP, a line a test case.
+# Boots the patched kernel, or IMAGE, with KUnit enabled and prints its results as TAP, a line a
+# test case.
+#
+# usage: lab/kunit.sh [IMAGE]
+#
 # Only this series' suites are in that kernel.  The kernel's kunit.py judges whether they are
 # complete; the lines here make them countable.
 set -eu
@@ -9,7 +13,7 @@ set -eu
 
 OUT=$BUILD/kunit
 rc=0
-"$LAB/boot.sh" -k patched -t 300 -o "$OUT" -a kunit.enable=1 -- true >&2 || rc=$?
+"$LAB/boot.sh" -k "${1:-patched}" -t 300 -o "$OUT" -a kunit.enable=1 -- true >&2 || rc=$?
 [ -e "$OUT/console" ] || die "there is no console to read" "see above"
 parsed=0
 (cd "$CACHE/pristine" && tools/testing/kunit/kunit.py parse "$OUT/console") >&2 || parsed=$?

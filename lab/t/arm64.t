@@ -90,7 +90,7 @@ fails 'a kernel that is not there' "no kernel image $T/Image" run -k "$T/Image"
 rm "$TESTS/kselftest-list.txt"
 fails 'no tests' 'lab/build.sh arm64-selftests' run
 rm "$REPO/build/6.12/arm64/Image"
-fails 'no kernel' 'lab/build.sh arm64' run
+fails 'no kernel' 'lab/build.sh config arm64' run
 rm "$T/bin/qemu-system-aarch64"
 mkdir "$T/few"
 for program in bash dirname; do ln -s "$(command -v $program)" "$T/few/$program"; done

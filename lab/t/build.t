@@ -68,8 +68,9 @@ printf 'TEST_GEN_PROGS_x86_64 = %s\nTEST_GEN_PROGS_x86_64 += %s\n' dirty_log_tes
 find "$S" -exec touch -d '2026-01-01' {} +
 tar -cJf "$LAB_TARBALL" -C "$T" linux-source-6.12
 printf 'CONFIG_SWAP=y\n# CONFIG_DEBUG is not set\n' >"$R/lab/kernel.config"
-echo CONFIG_64BIT=y >"$R/lab/arm64.config"
-echo '# CONFIG_SWAP is not set' >"$R/lab/debug.config"
+mkdir "$R/lab/configs"
+printf '%s\n' '# arch: arm64 aarch64-linux-gnu-' CONFIG_64BIT=y >"$R/lab/configs/arm64.config"
+echo '# CONFIG_SWAP is not set' >"$R/lab/configs/debug.config"
 touch "$R/$D/kvm/any_test.c" "$R/$D/kvm/x86_64/one_test.c"
 cat >"$R/patches/6.12/0001-tests.patch" <<PATCH
 From: Nobody <nobody@example.org>
@@ -106,12 +107,12 @@ fails "an option that stays" "did not take: 64BIT" build stock
 sed -i '$d' "$R/lab/kernel.config"
 
 ## arm64
-works "an arm64 kernel" build arm64
+works "an arm64 kernel" build config arm64
 works "leaves an image of its own" cmp "$R/build/6.12/arm64/Image" "$C/patched-src/obj-arm64/arch/arm64/boot/Image"
 works "made by a cross compiler" grep -qx 'arm64 aarch64-linux-gnu- ccache aarch64-linux-gnu-gcc' \
 	"$C/patched-src/obj-arm64/made-with"
 works "with a configuration of its own" sh -c "! grep -q SWAP '$C/patched-src/obj-arm64/.config'"
-works "some objects of it" build arm64 bzImage
+works "some objects of it" build config arm64 bzImage
 works "its selftests" build arm64-selftests
 works "are those that are not of x86" grep -qx kvm:any_test "$C/kselftest-arm64/kselftest-list.txt"
 works "and no others" sh -c "! grep -v any_test '$C/kselftest-arm64/kselftest-list.txt'"
@@ -123,10 +124,14 @@ works "and apart from them the kernel's own" sh -c "test \"\$(cat '$C/kselftest/
 works "beside those of arm64" test -e "$C/kselftest-arm64/kselftest-list.txt"
 
 ## debug
-works "a debug kernel" build debug
+works "a debug kernel" build config debug
 works "leaves an image of its own, too" test -e "$R/build/6.12/debug/bzImage"
 works "without what it takes away" sh -c "! grep -q '^CONFIG_SWAP=' '$C/patched-src/obj-debug/.config'"
 works "and with what it does not name" grep -qx CONFIG_64BIT=y "$C/patched-src/obj-debug/.config"
+works "some objects of stock with it" build stock-config debug bzImage
+works "beside those of stock" grep -qx CONFIG_64BIT=y "$C/stock-src/obj-debug/.config"
+fails "a configuration that is not there" "there is no lab/configs/none.config" build config none
+fails "one that is not named" "usage" build config
 
 ## failures
 source_says error

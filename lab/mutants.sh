@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Puts bugs into the patched kernel, one at a time, and prints TAP: "ok" if the tests notice.
+#
+#   mutants.sh [NAME...]	lab/mutants/NAME.patch; all of them by default
+#
+# A mutant's message says what is wrong, and in lines of their own
+#
+#	Caught-by: TEST...	who should notice, the first to look first: "kunit", or kselftests
+#	Mode: CMDLINE		how to boot, e.g. kvm.tdp_mmu=0
+#	Not-caught: REASON	why nobody can notice here; it is skipped then
+#
+# A test that fails and a kernel that warns or dies are both a notice.  A VM without a verdict
+# is not.  That the same tests pass without mutants is what lab/check.sh shows.  What a test
+# said about a mutant is left in build/6.12/mutants/NAME.  It needs the selftests built.
+set -eu
+# shellcheck source=lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+OUT=$BUILD/mutants
+tests=0 caught=0
+
+# field NAME PATCH
+field()
+{
+	sed -n "/^---\$/q; s/^$1: //p" "$2"
+}
+
+# commit PATCH: the series with it, as a commit that only this name knows
+commit()
+{
+	local index=$CACHE/series.git/mutant.index tree
+	rm -f "$index"
+	GIT_INDEX_FILE=$index "$LAB/tree.sh" git read-tree series &&
+		GIT_INDEX_FILE=$index "$LAB/tree.sh" git apply --cached "$1" &&
+		tree=$(GIT_INDEX_FILE=$index "$LAB/tree.sh" git write-tree) &&
+		"$LAB/tree.sh" git commit-tree -p series -m "${1##*/}" "$tree"
+}
+
+build()
+{
+	local id
+	id=$(commit "$1") || die "$1 does not apply" "write it anew, or remove it if the bug is no longer possible"
+	"$LAB/build.sh" step "$id" bzImage || return 1
+	cp "$CACHE/step-src/obj/arch/x86/boot/bzImage" "$2"
+}
+
+# notices TEST IMAGE CMDLINE DIRECTORY
+notices()
+{
+	local rc=0
+	if [ "$1" = kunit ]; then
+		"$LAB/kunit.sh" "$2" >"$4/$1" 2>"$4/log" || return 1
+		grep -q '^not ok' "$4/$1"
+		return
+	fi
+	"$LAB/boot.sh" -k "$2" -a "$3" -t 900 -o "$4" -- "$LAB/vm-kselftest.sh" "$1" >"$4/$1" 2>"$4/log" || rc=$?
+	case $rc in
+	1) ;;
+	2) echo 'not ok - the kernel warned or died' >>"$4/$1" ;;
+	*) return 1 ;;
+	esac
+}
+
+# try NAME: prints who noticed
+try()
+{
+	local patch=$LAB/mutants/$1.patch dir=$OUT/$1 test
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	build "$patch" "$dir/bzImage" >&2 || { echo 'it does not compile'; return 1; }
+	for test in $(field Caught-by "$patch"); do
+		say "$1: $test"
+		if notices "$test" "$dir/bzImage" "$(field Mode "$patch")" "$dir"; then
+			echo "$test: $(sed -n 's/^not ok [0-9 ]*- //p; s/^not ok [0-9]* //p' "$dir/$test" | head -n 1)"
+			return
+		fi
+	done
+	echo 'nobody noticed'
+	return 1
+}
+
+result()
+{
+	local reason who
+	tests=$((tests + 1))
+	reason=$(field Not-caught "$LAB/mutants/$1.patch")
+	if [ -n "$reason" ]; then
+		echo "ok $tests - $1 # SKIP $reason"
+	elif who=$(try "$1"); then
+		caught=$((caught + 1))
+		echo "ok $tests - $1, by $who"
+	else
+		echo "not ok $tests - $1: $who"
+	fi
+}
+
+for name; do
+	[ -f "$LAB/mutants/$name.patch" ] || die "there is no lab/mutants/$name.patch" "see: ls lab/mutants"
+done
+"$LAB/tree.sh" patched
+[ $# -gt 0 ] || {
+	mapfile -t all < <(cd "$LAB/mutants" && printf '%s\n' *.patch)
+	set -- "${all[@]%.patch}"
+}
+for name; do
+	result "$name"
+done
+echo "1..$tests"
+say "$caught of $tests mutants were noticed"

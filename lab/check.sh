@@ -119,7 +119,7 @@ long_group_alone()
 kernels()
 {
 	local n=0 what
-	for what in stock patched selftests "config arm64" arm64-selftests; do
+	for what in stock patched selftests "config debug" "config arm64" arm64-selftests; do
 		n=$((n + 1))
 		# shellcheck disable=SC2086 # some are two words
 		if "$LAB/build.sh" $what; then
@@ -136,6 +136,14 @@ kselftest()
 {
 	"$LAB/boot.sh" -k "$1" -a "$2" -t 1200 -o "$ROOT/build/run/$name" -- \
 		"$LAB/vm-kselftest.sh" "${@:3}"
+}
+
+# debug TEST...: on a kernel that finds bugs, with two memory nodes and a second for each race
+debug()
+{
+	"$LAB/boot.sh" -k debug -m 3072 -a numa=fake=2 -t 3600 -o "$ROOT/build/run/$name" -- \
+		env KSELFTEST_LRU_GEN_AGING_TEST_ARGS='-v every_8th -f memory -f nested' \
+		KSELFTEST_AGING_RACE_TEST_ARGS='-t 1' "$LAB/vm-kselftest.sh" "$@"
 }
 
 # intel CMDLINE SUBTESTS TEST...: on the patched kernel of an emulated Intel host, where a
@@ -168,6 +176,8 @@ groups()
 	vm_group kselftest-shadow kselftest patched kvm_amd.npt=0 "${ours[@]}"
 	# What is new must fail without the series, else its test proves nothing.
 	vm_group kselftest-stock kselftest stock '' -n "${ours[@]}"
+	vm_group kunit-debug "$LAB/kunit.sh" debug
+	vm_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_race_test
 	vm_group kselftest-arm64 "$LAB/arm64.sh"
 	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than
 	# the rest together is "make check-intel".

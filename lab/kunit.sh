@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Boots the patched kernel, or IMAGE, with KUnit enabled and prints its results as TAP, a line a
+# Boots the patched kernel, or KERNEL, with KUnit enabled and prints its results as TAP, a line a
 # test case.
 #
-# usage: lab/kunit.sh [IMAGE]
+# usage: lab/kunit.sh [KERNEL]	as lab/boot.sh -k takes them
 #
 # Only this series' suites are in that kernel.  The kernel's kunit.py judges whether they are
 # complete; the lines here make them countable.
@@ -11,9 +11,10 @@ set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-OUT=$BUILD/kunit
+kernel=${1:-patched}
+OUT=$BUILD/kunit-$(basename "${kernel%/bzImage}")
 rc=0
-"$LAB/boot.sh" -k "${1:-patched}" -t 300 -o "$OUT" -a kunit.enable=1 -- true >&2 || rc=$?
+"$LAB/boot.sh" -k "$kernel" -t 900 -o "$OUT" -a kunit.enable=1 -- true >&2 || rc=$?
 [ -e "$OUT/console" ] || die "there is no console to read" "see above"
 parsed=0
 (cd "$CACHE/pristine" && tools/testing/kunit/kunit.py parse "$OUT/console") >&2 || parsed=$?

@@ -72,6 +72,7 @@ struct fake_mmu {
 	const struct region *region;
 	DECLARE_BITMAP(accessed, MAX_PAGES);	/* by page of the region */
 	bool partial;
+	bool slow;			/* what is young is so where aging is slow */
 	unsigned int nr_aged;		/* clear_young(), clear_flush_young() */
 	unsigned int nr_asked;		/* test_clear_young_fast_only() */
 	unsigned int nr_stray;		/* questions beyond the region */
@@ -104,7 +105,7 @@ static bool fake_has(struct fake_mmu *fake, unsigned long start, unsigned long e
 
 static int fake_age(struct fake_mmu *fake, unsigned long start, unsigned long end, bool clear)
 {
-	bool fast = fake->subscription.ops->test_clear_young_fast_only;
+	bool fast = fake->subscription.ops->test_clear_young_fast_only && !fake->slow;
 	unsigned int first, nr;
 
 	if (!fake_has(fake, start, end))
@@ -531,7 +532,9 @@ static int fast_aging_init(struct kunit *test)
 
 /* lru_gen_look_around() */
 
-enum fake_kind { NO_FAKE, FAST_YOUNG, FAST_OLD, SLOW_YOUNG, SLOW_OLD, WITHOUT_YOUNG_OPS };
+enum fake_kind {
+	NO_FAKE, FAST_YOUNG, FAST_OLD, FAST_SLOWLY_YOUNG, SLOW_YOUNG, SLOW_OLD, WITHOUT_YOUNG_OPS
+};
 
 /* What the target is where; its neighbours are young in every secondary MMU. */
 struct target_case {
@@ -544,6 +547,7 @@ struct target_case {
 static const struct target_case target_cases[] = {
 	{ "fast young",			false, true, { FAST_YOUNG } },
 	{ "fast old",			false, false, { FAST_OLD } },
+	{ "fast, but young elsewhere",	false, true, { FAST_SLOWLY_YOUNG } },
 	{ "slow young",			false, true, { SLOW_YOUNG } },
 	{ "slow old",			false, false, { SLOW_OLD } },
 	{ "no young ops",		false, false, { WITHOUT_YOUNG_OPS } },
@@ -567,6 +571,7 @@ static struct fake_mmu *add_fake_of(struct kunit *test, const struct region *reg
 	static const struct mmu_notifier_ops *const ops[] = {
 		[FAST_YOUNG]		= &fast_ops,
 		[FAST_OLD]		= &fast_ops,
+		[FAST_SLOWLY_YOUNG]	= &fast_ops,
 		[SLOW_YOUNG]		= &slow_ops,
 		[SLOW_OLD]		= &slow_ops,
 		[WITHOUT_YOUNG_OPS]	= &no_young_ops,
@@ -577,7 +582,9 @@ static struct fake_mmu *add_fake_of(struct kunit *test, const struct region *reg
 		return NULL;
 
 	fake = add_fake(test, region, ops[kind]);
-	__assign_bit(TARGET, fake->accessed, kind == FAST_YOUNG || kind == SLOW_YOUNG);
+	fake->slow = kind == FAST_SLOWLY_YOUNG;
+	__assign_bit(TARGET, fake->accessed,
+		     kind == FAST_YOUNG || kind == FAST_SLOWLY_YOUNG || kind == SLOW_YOUNG);
 	return fake;
 }
 

@@ -20,13 +20,13 @@ tree_git()
 	"$LAB/tree.sh" git "$@"
 }
 
-# key NAME COMMIT: the file that remembers NAME of the tree of COMMIT
+# key NAME COMMIT: the file that remembers NAME of the tree of COMMIT; selftests are not in it
 key()
 {
 	{
 		echo "$1"
 		cat "$CACHE/pristine.version"
-		tree_git rev-parse "$2^{tree}"
+		tree_git ls-tree -r "$2" | grep -v '	tools/'
 		cat "$LAB/kernel.config"
 		[ ! -e "$LAB/configs/$1.config" ] || cat "$LAB/configs/$1.config"
 		gcc --version

@@ -194,6 +194,7 @@ groups()
 	long_group_alone suite "$LAB/suite.sh"
 	long_group_alone suite-legacy-mmu "$LAB/suite.sh" kvm.tdp_mmu=0
 	long_group_alone suite-shadow "$LAB/suite.sh" kvm_amd.npt=0
+	long_group_alone configs "$LAB/steps.sh" configs
 	# Bugs that all the tests above must notice
 	long_group_alone mutants "$LAB/mutants.sh"
 }

@@ -10,7 +10,8 @@
 # (vm-pressure.sh); probes and measurements do not mix.  What a boot printed is
 # kept in build/run/KERNEL-STEP, the table in build/run/table.txt.
 #
-# One kernel that fails ends the run: there is no table of half the numbers.
+# One kernel that fails ends the run: there is no table of half the numbers.  The next
+# run goes on where that one ended, if kernels, lab and settings are the same.
 # It builds no kernel, and it does not say what is a good result.
 set -euo pipefail
 
@@ -78,15 +79,30 @@ prepare()
 	logged guest "$LAB/guest.sh" -b
 }
 
+# key KERNEL STEP: what decides about the results
+key()
+{
+	{
+		cat "$BUILD/$1/bzImage" "$LAB"/*.sh "$LAB"/*.c "$LAB/init"
+		echo "$@" "${clock[@]}" "$AGE_MIB $LIMIT_MIB $LOAD_SECONDS $HOT_MIB $COLD_MIB"
+	} | sha256sum
+}
+
 # boot KERNEL STEP OPTION... -- COMMAND...: measure; boot.sh names its logs on failure
 boot()
 {
-	local which=$1 step=$2
+	local which=$1 step=$2 key
 	shift 2
 	count=$((count + 1))
-	say "boot $count of $boots: $which, $step"
-	"$LAB/boot.sh" -k "$which" -m $MEMORY_MIB -o "$RUN/$which-$step" "$@" >/dev/null ||
-		die "the $which kernel failed in $step" "see $RUN/$which-$step"
+	key=$(key "$which" "$step")
+	if [ "$(cat "$RUN/$which-$step/done" 2>/dev/null)" = "$key" ]; then
+		say "boot $count of $boots: $which, $step: done before"
+	else
+		say "boot $count of $boots: $which, $step"
+		"$LAB/boot.sh" -k "$which" -m $MEMORY_MIB -o "$RUN/$which-$step" "$@" >/dev/null ||
+			die "the $which kernel failed in $step" "see $RUN/$which-$step"
+		echo "$key" >"$RUN/$which-$step/done"
+	fi
 	cat "$RUN/$which-$step/results" >>"$RUN/$which.txt"
 }
 
@@ -98,7 +114,7 @@ measure()
 	done
 	for ((run = 1; run <= RUNS; run++)); do
 		for step in counts work; do
-			boot "$which" "pressure-$step" "${clock[@]}" -t 600 -- "$LAB/vm-pressure.sh" $step \
+			boot "$which" "pressure-$step-$run" "${clock[@]}" -t 600 -- "$LAB/vm-pressure.sh" $step \
 				"$LIMIT_MIB" "$LOAD_SECONDS" "$HOT_MIB" "$COLD_MIB"
 		done
 	done
@@ -145,5 +161,6 @@ measure stock
 measure patched
 table >"$RUN/table.new"
 mv "$RUN/table.new" "$RUN/table.txt"
+rm -f "$RUN"/{stock,patched}-p*/done
 cat "$RUN/table.txt"
 say "the table is in $RUN/table.txt"

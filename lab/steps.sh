@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Compiles the series and prints TAP: mm/ and KVM after each patch, and at the end in each of
-# lab/configs/, without a warning of W=1 or a message of sparse that Debian's kernel does not have.
-# Says by how much the code of mm/ grows where there is no KVM to use it.
+# Compiles the series and prints TAP: mm/ and KVM without a warning of W=1 or a message of sparse
+# that Debian's kernel does not have.
+#
+#   steps.sh		after each patch, and at the end, on x86 and arm64
+#   steps.sh configs	at the end, with each of lab/configs/; says by how much the code of mm/
+#			grows where there is no KVM to use it
 #
 # What passed is remembered by everything that decides about it (source, configuration,
 # compiler), and only then not repeated.  The bootable images are lab/build.sh's.
@@ -160,11 +163,11 @@ config()
 		{ config_messages stock-config "$1" >"$OUT/known" && nothing_new "$OUT/known" "$OUT/messages"; }
 }
 
-configs()
+# with CONFIG...
+with()
 {
 	local config
-	for config in "$LAB"/configs/*.config; do
-		config=$(basename "$config" .config)
+	for config; do
 		say "steps: $config"
 		result "compiles: $config" once "$(key "$config" series)" config "$config"
 	done
@@ -192,11 +195,20 @@ growth()
 rm -rf "$OUT"
 mkdir -p "$OUT"
 "$LAB/tree.sh" patched
-steps
 say "steps: sparse"
 result 'sparse runs on stock' once "$(key sparse base)" sparse_stock
-result 'sparse has nothing new to say' once "$(key sparse series)" sparse_patched
-configs
-result 'without KVM mm/ grows by less than 1%' growth
-sed 's/^/# /' "$OUT/out"
+case ${1-} in
+configs)
+	mapfile -t configs < <(cd "$LAB/configs" && printf '%s\n' *.config)
+	result "Debian's kernel compiles" once "$(key step base)" base_step "$(key step base)"
+	with "${configs[@]%.config}"
+	result 'without KVM mm/ grows by less than 1%' growth
+	sed 's/^/# /' "$OUT/out"
+	;;
+*)
+	result 'sparse has nothing new to say' once "$(key sparse series)" sparse_patched
+	steps
+	with arm64
+	;;
+esac
 echo "1..$tests"

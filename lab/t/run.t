@@ -39,7 +39,7 @@ no_table()
 }
 
 mkdir -p "$R/lab" "$R/build/6.12/stock" "$R/build/6.12/patched" "$T/bin"
-cp "$LAB"/{lib.sh,run.sh,table.awk,age-cost.c,aged-vm.c} "$R/lab"
+cp "$LAB"/{lib.sh,run.sh,table.awk,age-cost.c,aged-vm.c,init} "$R/lab"
 touch "$R/build/6.12/stock/bzImage"
 printf '#!/bin/sh\n' | tee "$R/lab/guest.sh" >"$T/bin/gcc"
 cat >"$R/lab/boot.sh" <<'BOOT'
@@ -108,6 +108,20 @@ results patched broken
 fails 'a boot that fails is named' 'the patched kernel failed in pass-instructions' run
 says 'with its logs' "$R/build/run/patched-pass-instructions"
 works 'and leaves no table' no_table
+results stock broken
+results patched "$GOOD"
+works 'the next run goes on from there' run
+says 'and says so' 'stock, pressure-work-1: done before'
+fails 'but not the one after it' 'the stock kernel failed in pass-instructions' run
+results stock "$GOOD"
+works 'all is well again' run
+results patched broken
+fails 'a boot that fails' 'the patched kernel failed in pass-instructions' run
+results patched "$GOOD"
+results stock broken
+touch "$R/lab/new.sh" && echo : >"$R/lab/new.sh"
+fails 'is not gone on from with another lab' 'the stock kernel failed in pass-instructions' run
+results stock "$GOOD"
 results patched "$(sed '/^calls/d' <<<"$GOOD")"
 fails 'a result that is missing is named' 'the patched kernel has no result "calls"' run
 works 'and leaves no table' no_table

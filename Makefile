@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Names for what lab/*.sh do.  Nothing is decided here: each target calls one script.
 
-.PHONY: help run check check-intel check-suite check-configs mutants bench-aging kernel shell selftests refresh series git clean
+.PHONY: help run check check-intel check-suite check-debug check-configs mutants bench-aging kernel shell selftests refresh series git clean
 .NOTPARALLEL:
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo '  check      - run every test; the last line counts them'
 	@echo '  check-intel - the tests again on emulated Intel hosts, all of them: takes long'
 	@echo '  check-suite - the kernel'\''s own KVM selftests, stock beside patched, in each MMU mode: takes long'
+	@echo '  check-debug - KUnit, two memory nodes and races on a kernel with lockdep and KASAN: takes long'
 	@echo '  check-configs - compile mm/ and KVM with each of lab/configs/: takes long'
 	@echo '  mutants    - put bugs into the kernel, one at a time, and see that the tests notice: takes long'
 	@echo '  bench-aging - what aging costs, in instructions, for guests of many kinds'
@@ -36,6 +37,9 @@ check-intel:
 
 check-suite:
 	lab/check.sh kernels 'suite*'
+
+check-debug:
+	lab/check.sh kernels '*-debug'
 
 check-configs:
 	lab/check.sh configs

@@ -118,8 +118,9 @@ long_group_alone()
 # kernels: what the groups after it boot and run, as TAP
 kernels()
 {
-	local n=0 what
-	for what in stock patched selftests "config debug" "config arm64" arm64-selftests; do
+	local n=0 what all=(stock patched selftests 'config arm64' arm64-selftests)
+	[ ${#wanted[@]} -eq 0 ] || ! selected kselftest-debug || all+=('config debug')
+	for what in "${all[@]}"; do
 		n=$((n + 1))
 		# shellcheck disable=SC2086 # some are two words
 		if "$LAB/build.sh" $what; then
@@ -138,10 +139,12 @@ kselftest()
 		"$LAB/vm-kselftest.sh" "${@:3}"
 }
 
-# debug TEST...: on a kernel that finds bugs, with two memory nodes and a second for each race
+# debug TEST...: on a kernel that finds bugs, with two memory nodes and a second for each race.
+# Its clock counts instructions: where it runs with the machine's, and the machine has other
+# things to do, timers of so slow a kernel are lost.
 debug()
 {
-	"$LAB/boot.sh" -k debug -m 3072 -a numa=fake=2 -t 3600 -o "$ROOT/build/run/$name" -- \
+	"$LAB/boot.sh" -k debug -i -m 3072 -a numa=fake=2 -t 3600 -o "$ROOT/build/run/$name" -- \
 		env KSELFTEST_LRU_GEN_AGING_TEST_ARGS='-v every_8th -f memory -f nested' \
 		KSELFTEST_AGING_RACE_TEST_ARGS='-t 1' "$LAB/vm-kselftest.sh" "$@"
 }
@@ -176,8 +179,8 @@ groups()
 	vm_group kselftest-shadow kselftest patched kvm_amd.npt=0 "${ours[@]}"
 	# What is new must fail without the series, else its test proves nothing.
 	vm_group kselftest-stock kselftest stock '' -n "${ours[@]}"
-	vm_group kunit-debug "$LAB/kunit.sh" debug
-	vm_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_race_test
+	long_group kunit-debug "$LAB/kunit.sh" debug
+	long_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_race_test
 	vm_group kselftest-arm64 "$LAB/arm64.sh"
 	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than
 	# the rest together is "make check-intel".

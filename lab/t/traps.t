@@ -18,7 +18,7 @@ exists()
 	check) grep -qE "group(_alone)? $name( |\$)" "$LAB/check.sh" || [ -f "$LAB/t/${name#lab-}.t" ] ;;
 	*)
 		source=$(find "$TESTS" -name "$kind.c")
-		[ -n "$source" ] && grep -qE "[ (]$name[),]|\"$name\"" "$source" ;;
+		[ -n "$source" ] && grep -qE "[ (]${name}[),]|\"$name\"" "$source" ;;
 	esac
 }
 

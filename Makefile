@@ -12,7 +12,7 @@ help:
 	@echo '  check      - run every test; the last line counts them'
 	@echo '  check-intel - the tests again on emulated Intel hosts, all of them: takes long'
 	@echo '  check-suite - the kernel'\''s own KVM selftests, stock beside patched, in each MMU mode: takes long'
-	@echo '  check-debug - KUnit, two memory nodes and races on a kernel with lockdep and KASAN: takes long'
+	@echo '  check-debug - KUnit and two memory nodes on a kernel with lockdep and KASAN: takes long'
 	@echo '  check-configs - compile mm/ and KVM with each of lab/configs/: takes long'
 	@echo '  mutants    - put bugs into the kernel, one at a time, and see that the tests notice: takes long'
 	@echo '  bench-aging - what aging costs, in instructions, for guests of many kinds'

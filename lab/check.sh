@@ -139,14 +139,13 @@ kselftest()
 		"$LAB/vm-kselftest.sh" "${@:3}"
 }
 
-# debug TEST...: on a kernel that finds bugs, with two memory nodes and a second for each race.
-# Its clock counts instructions: where it runs with the machine's, and the machine has other
-# things to do, timers of so slow a kernel are lost.
+# debug TEST...: on a kernel that finds bugs, with two memory nodes.  Its clock counts instructions: where it runs
+# with the machine's, and the machine has other things to do, so slow a kernel hangs.
 debug()
 {
 	"$LAB/boot.sh" -k debug -i -m 3072 -a numa=fake=2 -t 3600 -o "$ROOT/build/run/$name" -- \
 		env KSELFTEST_LRU_GEN_AGING_TEST_ARGS='-v every_8th -f memory -f nested' \
-		KSELFTEST_AGING_RACE_TEST_ARGS='-t 1' "$LAB/vm-kselftest.sh" "$@"
+		"$LAB/vm-kselftest.sh" "$@"
 }
 
 # intel CMDLINE SUBTESTS TEST...: on the patched kernel of an emulated Intel host, where a
@@ -180,7 +179,7 @@ groups()
 	# What is new must fail without the series, else its test proves nothing.
 	vm_group kselftest-stock kselftest stock '' -n "${ours[@]}"
 	long_group kunit-debug "$LAB/kunit.sh" debug
-	long_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_race_test
+	long_group kselftest-debug debug kvm:lru_gen_aging_test
 	vm_group kselftest-arm64 "$LAB/arm64.sh"
 	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than
 	# the rest together is "make check-intel".

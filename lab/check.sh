@@ -102,24 +102,31 @@ finish_vm_groups()
 	vm_groups=()
 }
 
-# long_group NAME COMMAND...: one that takes long, and runs only where a pattern asks for it
+# asked_for NAME: a pattern selects it, and not because there is none
+asked_for()
+{
+	[ ${#wanted[@]} -ne 0 ] && selected "$1"
+}
+
+# long_group NAME COMMAND...: one that takes long, and runs only where it is asked for
 long_group()
 {
-	[ ${#wanted[@]} -eq 0 ] || vm_group "$@"
+	! asked_for "$1" || vm_group "$@"
 }
 
 # long_group_alone NAME COMMAND...: one that needs all CPUs besides
 long_group_alone()
 {
-	[ ${#wanted[@]} -ne 0 ] && bootable "$1" || return 0
-	group "$@"
+	! asked_for "$1" || ! bootable "$1" || group "$@"
 }
 
 # kernels: what the groups after it boot and run, as TAP
 kernels()
 {
 	local n=0 what all=(stock patched selftests 'config arm64' arm64-selftests)
-	[ ${#wanted[@]} -eq 0 ] || ! selected kselftest-debug || all+=('config debug')
+	if asked_for kunit-debug || asked_for kselftest-debug; then
+		all+=('config debug')
+	fi
 	for what in "${all[@]}"; do
 		n=$((n + 1))
 		# shellcheck disable=SC2086 # some are two words

@@ -327,9 +327,9 @@ static void make_old(const struct region *region)
 	lru_add_drain_all();
 }
 
-static struct region *old_region(struct kunit *test)
+static struct region *old_region_of(struct kunit *test, unsigned int nr)
 {
-	struct region *region = map_region(test, BASE, NR_PAGES, PROT_READ | PROT_WRITE);
+	struct region *region = map_region(test, BASE, nr, PROT_READ | PROT_WRITE);
 	unsigned int i;
 
 	for (i = 0; i < region->nr; i++)
@@ -337,6 +337,11 @@ static struct region *old_region(struct kunit *test)
 	make_old(region);
 
 	return region;
+}
+
+static struct region *old_region(struct kunit *test)
+{
+	return old_region_of(test, NR_PAGES);
 }
 
 static bool is_youngest(struct folio *folio)
@@ -899,12 +904,7 @@ static void windows(struct kunit *test)
 /* Two windows, in which a reclaimer finds nothing young. */
 static struct region *reclaimed_region(struct kunit *test)
 {
-	struct region *region = map_region(test, BASE, 2 * WINDOW, PROT_READ | PROT_WRITE);
-	unsigned int i;
-
-	for (i = 0; i < region->nr; i++)
-		write_page(test, region, i);
-	make_old(region);
+	struct region *region = old_region_of(test, 2 * WINDOW);
 
 	region->reclaim = kunit_kzalloc(test, sizeof(*region->reclaim), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, region->reclaim);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/mempolicy.h>
@@ -29,6 +31,7 @@
 #include "processor.h"
 
 #define CGROUPS			"/sys/fs/cgroup"
+#define DROP_CACHES		"/proc/sys/vm/drop_caches"
 #define LRU_GEN			"/sys/kernel/debug/lru_gen"
 #define LRU_GEN_FULL		LRU_GEN "_full"
 #define LRU_GEN_ENABLED		"/sys/kernel/mm/lru_gen/enabled"
@@ -71,6 +74,21 @@ static inline bool truncate_file(const char *path)
 
 	close(fd);
 	return fd >= 0;
+}
+
+/* Of /proc/vmstat and the like: the number behind a name, 0 if it isn't there. */
+static inline u64 read_count(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "r");
+	char line[128], found[64];
+	u64 count = 0, value;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%63s %lu", found, &value) == 2 && !strcmp(found, name))
+			count = value;
+	if (file)
+		fclose(file);
+	return count;
 }
 
 static inline bool swap_is_on(void)
@@ -142,6 +160,14 @@ static inline bool memcg_create(const struct memcg *m)
 	return !mkdir(m->dir, 0755);
 }
 
+static inline bool memcg_write(const struct memcg *m, const char *file, const char *text)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/%s", m->dir, file);
+	return write_file(path, text);
+}
+
 /* A VM whose process died takes its threads along only when it is destroyed. */
 static inline bool memcg_remove(const struct memcg *m)
 {
@@ -155,12 +181,11 @@ static inline bool memcg_remove(const struct memcg *m)
 	return false;
 }
 
-static inline bool memcg_write(const struct memcg *m, const char *file, const char *text)
+/* What nobody maps any more may be in the swap cache until it is reclaimed. */
+static inline bool memcg_remove_empty(const struct memcg *m)
 {
-	char path[96];
-
-	snprintf(path, sizeof(path), "%s/%s", m->dir, file);
-	return write_file(path, text);
+	memcg_write(m, "memory.reclaim", "1G");
+	return memcg_remove(m);
 }
 
 /* Process 0 is the one that calls. */
@@ -170,6 +195,66 @@ static inline bool memcg_move(const struct memcg *m, int pid)
 
 	snprintf(text, sizeof(text), "%d", pid);
 	return memcg_write(m, "cgroup.procs", text);
+}
+
+/* Allocate pages, swap them out and free them on each CPU, more than it keeps of each. */
+static inline void use_each_cpu(void)
+{
+	const size_t size = 256 * SZ_4K;
+	cpu_set_t set;
+	size_t offset;
+	char *memory;
+	int cpu;
+
+	for (cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++) {
+		CPU_ZERO(&set);
+		CPU_SET(cpu, &set);
+		if (sched_setaffinity(0, sizeof(set), &set))
+			continue;
+		memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			      -1, 0);
+		TEST_ASSERT(memory != MAP_FAILED, "mmap() of %zu bytes", size);
+		memset(memory, 1, size);
+		madvise(memory, size, MADV_PAGEOUT);
+		/* Neighbours in swap would be freed at once. */
+		for (offset = 0; offset < size; offset += 2 * SZ_4K)
+			madvise(memory + offset, SZ_4K, MADV_DONTNEED);
+		munmap(memory, size);
+	}
+}
+
+/*
+ * A memory cgroup that was removed dies as soon as nothing is charged to it.  A folio
+ * that somebody holds keeps it alive, and so does what belongs to a VM.  So do CPUs, for
+ * the one that they charged last and for entries of swap that they have freed, hence
+ * one more process and its memory cgroup, which lives while the dying are counted.
+ *
+ * Returns how many are dying as soon as there are no more than max, or after 10 s.
+ */
+static inline u64 nr_dying_memcgs(u64 max)
+{
+	int pid, status, tries = 0;
+	struct memcg other;
+	u64 nr;
+
+	memcg_init(&other, "other", getpid(), "");
+	TEST_ASSERT(memcg_create(&other), "can't create %s", other.dir);
+	pid = fork();
+	TEST_ASSERT(pid >= 0, "fork()");
+	if (!pid) {
+		TEST_ASSERT(memcg_move(&other, 0), "can't enter %s", other.dir);
+		use_each_cpu();
+		_exit(0);
+	}
+	TEST_ASSERT(waitpid(pid, &status, 0) == pid && !status, "a process failed");
+	do {
+		/* Pages of files; and those that are on their way to an LRU list. */
+		write_file(DROP_CACHES, "1");
+		usleep(50000);
+		nr = read_count(CGROUPS "/cgroup.stat", "nr_dying_descendants");
+	} while (nr > max && tries++ < 200);
+	memcg_remove(&other);
+	return nr;
 }
 
 static inline bool memcg_enter(const struct memcg *m)
@@ -350,6 +435,24 @@ static inline u64 page_value(int page, u64 nr_rounds)
 static inline int word_offset(int page)
 {
 	return mix(page) % (SZ_4K / sizeof(u64)) * sizeof(u64);
+}
+
+/*
+ * Run until the guest exits by itself.  Where memory is inaccessible, which it may be
+ * while *seq is odd, the guest gets -EFAULT and has to try again.  Returns how often.
+ */
+static inline u32 run_despite_efault(struct kvm_vcpu *vcpu, const u32 *seq)
+{
+	u32 old, nr;
+
+	for (nr = 0;; nr++) {
+		old = __atomic_load_n(seq, __ATOMIC_SEQ_CST);
+		if (!__vcpu_run(vcpu))
+			return nr;
+		TEST_ASSERT(errno == EFAULT, "KVM_RUN failed, errno %d", errno);
+		TEST_ASSERT((old & 1) || old != __atomic_load_n(seq, __ATOMIC_SEQ_CST),
+			    "KVM_RUN can't access memory that is accessible");
+	}
 }
 
 #ifdef __x86_64__

@@ -29,8 +29,9 @@
  * userfaultfd, and each party says how often it did.  The subtest goes on for longer
  * if one of them never did, and then fails: it would have shown nothing.
  *
- * Warnings of the kernel, leaks and deadlocks are for those to find who read the
- * kernel's log; debug kernels see more.  Which pages are young is not looked at
+ * At last the memory cgroups have to die, which they don't if a folio or something of a
+ * VM has leaked.  Warnings of the kernel, other leaks and deadlocks are for those to
+ * find who read the kernel's log; debug kernels see more.  Which pages are young is not looked at
  * (lru_gen_aging_test), nor is the dirty log (dirty_aging_race_test), and
  * nothing is measured.  What is random comes from a seed, but how threads interleave
  * does not.
@@ -108,8 +109,8 @@
 /* Waiting for something to happen is given up after so many milliseconds. */
 #define PATIENCE_MS		1000
 /* How often the time of a subtest is extended, and when it is killed. */
-#define MAX_EXTENSIONS		10
-#define TIMEOUT			(120 + 20 * options.seconds)
+#define MAX_EXTENSIONS		40
+#define TIMEOUT			(120 + 2 * MAX_EXTENSIONS * options.seconds)
 
 static struct {
 	u32 seed;
@@ -162,7 +163,7 @@ static bool restore_host(void)
 		if (files[i].text[0])
 			ok &= write_file(files[i].path, files[i].text);
 	for (i = 0; i < ARRAY_SIZE(memcgs); i++)
-		ok &= memcg_remove(&memcgs[i]);
+		ok &= memcg_remove_empty(&memcgs[i]);
 	return ok;
 }
 
@@ -378,20 +379,6 @@ static void create_vm(void)
 	TEST_ASSERT(!mlock(region->host_mem, region->region.memory_size), "mlock() of slot 0");
 }
 
-/* The page that is needed may be elsewhere for the moment: try again. */
-static void enter_guest(struct kvm_vcpu *vcpu)
-{
-	for (;;) {
-		u32 seq = __atomic_load_n(&absent_seq, __ATOMIC_SEQ_CST);
-
-		if (!__vcpu_run(vcpu))
-			return;
-		TEST_ASSERT(errno == EFAULT, "KVM_RUN failed, errno %d", errno);
-		TEST_ASSERT((seq & 1) || seq != __atomic_load_n(&absent_seq, __ATOMIC_SEQ_CST),
-			    "KVM_RUN can't access memory that is there");
-	}
-}
-
 /* There was no memslot when the guest accessed its memory. */
 static void emulate_memory(struct kvm_run *run)
 {
@@ -413,10 +400,10 @@ static u64 run_guest_code(struct kvm_vcpu *vcpu)
 {
 	struct ucall uc;
 
-	enter_guest(vcpu);
+	run_despite_efault(vcpu, &absent_seq);
 	while (vcpu->run->exit_reason == KVM_EXIT_MMIO && vcpu->vm == vm) {
 		emulate_memory(vcpu->run);
-		enter_guest(vcpu);
+		run_despite_efault(vcpu, &absent_seq);
 	}
 	switch (get_ucall(vcpu, &uc)) {
 	case UCALL_SYNC:
@@ -511,21 +498,6 @@ static struct range random_range(struct racer *racer, bool drop)
 	return (struct range) { start + page * SZ_4K, nr * SZ_4K };
 }
 
-/* Of /proc/vmstat and the like: the number behind a name, 0 if it isn't there. */
-static u64 read_count(const char *path, const char *name)
-{
-	FILE *file = fopen(path, "r");
-	char line[128], found[64];
-	u64 count = 0, value;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%63s %lu", found, &value) == 2 && !strcmp(found, name))
-			count = value;
-	if (file)
-		fclose(file);
-	return count;
-}
-
 /******************************************************************************
  *                          racers: aging and reclaim
  ******************************************************************************/
@@ -555,6 +527,23 @@ static bool step_reclaim(struct racer *racer)
 	snprintf(size, sizeof(size), "%uK", 64 + random_below(racer, 448));
 	memcg_write(&memcgs[0], "memory.reclaim", size);
 	return read_count(path, "pgsteal") != stolen;
+}
+
+/* Nothing more can be swapped out, although much is to be. */
+static bool step_swap_full(struct racer *racer)
+{
+	struct range range = random_range(racer, false);
+	char path[96];
+	u64 failed;
+	bool ok;
+
+	snprintf(path, sizeof(path), "%s/memory.swap.events", memcgs[0].dir);
+	failed = read_count(path, "fail");
+	ok = memcg_write(&memcgs[0], "memory.swap.max", "0");
+	madvise(range.start, range.size, MADV_PAGEOUT);
+	pause_randomly(racer, 5000);
+	ok &= memcg_write(&memcgs[0], "memory.swap.max", "max");
+	return ok && read_count(path, "fail") != failed;
 }
 
 /* Any value, and n, that is without the multi-gen LRU. */
@@ -1038,6 +1027,7 @@ static bool step_numa(struct racer *racer)
 static struct racer racers[] = {
 	{ "age", "aging passes", NULL, step_age, .always = true },
 	{ "reclaim", "reclaims", setup_swap, step_reclaim, .always = true },
+	{ "swap_full", "times swap was full", setup_swap, step_swap_full },
 	{ "vm_same_memory", "VMs", NULL, step_vm_same_memory },
 	{ "vm_other_memory", "VMs", NULL, step_vm_other_memory },
 	{ "child_vm", "processes with a VM", NULL, step_child_vm },
@@ -1260,6 +1250,8 @@ static bool run_subtest(const char *name)
 }
 
 static pid_t subtest_pid;
+/* As it was before. */
+static u64 nr_dying;
 
 /* Put everything back before this process dies. */
 static void handle_signal(int signal)
@@ -1275,6 +1267,7 @@ static void handle_signal(int signal)
 static void report_subtest(const char *name)
 {
 	int status, code = KSFT_FAIL;
+	u64 nr;
 
 	memset(shared, 0, sizeof(*shared));
 	save_host();
@@ -1293,6 +1286,13 @@ static void report_subtest(const char *name)
 			       strsignal(WTERMSIG(status)));
 	if (!restore_host()) {
 		ksft_print_msg("the host is not as it was before\n");
+		code = KSFT_FAIL;
+	}
+	nr = nr_dying_memcgs(nr_dying);
+	if (nr > nr_dying) {
+		ksft_print_msg("%lu memory cgroups don't die: something has leaked\n",
+			       nr - nr_dying);
+		nr_dying = nr;
 		code = KSFT_FAIL;
 	}
 	ksft_test_result_code(code, name ?: "all", code == KSFT_SKIP ? "%s" : NULL,
@@ -1365,6 +1365,9 @@ int main(int argc, char **argv)
 	TEST_ASSERT(shared != MAP_FAILED, "mmap() of shared memory");
 	signal(SIGINT, handle_signal);
 	signal(SIGTERM, handle_signal);
+	/* What subtests share with this process is not to be charged to their cgroups. */
+	TEST_ASSERT(!mlockall(MCL_CURRENT), "mlockall()");
+	nr_dying = nr_dying_memcgs(0);
 
 	nr = is_wanted("all");
 	for (racer = racers; racer->name; racer++)

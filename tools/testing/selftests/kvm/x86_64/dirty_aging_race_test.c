@@ -690,21 +690,6 @@ static void *run_racer(void *arg)
  *                          the vCPUs
  ******************************************************************************/
 
-/* The page that the guest needs may be inaccessible: it has to try again. */
-static void enter_guest(struct kvm_vcpu *vcpu)
-{
-	for (;;) {
-		u32 seq = __atomic_load_n(&protect_seq, __ATOMIC_SEQ_CST);
-
-		if (!__vcpu_run(vcpu))
-			return;
-		TEST_ASSERT(errno == EFAULT, "KVM_RUN failed, errno %d", errno);
-		TEST_ASSERT((seq & 1) || seq != __atomic_load_n(&protect_seq, __ATOMIC_SEQ_CST),
-			    "KVM_RUN can't access memory that is accessible");
-		__atomic_fetch_add(&nr_efaults, 1, __ATOMIC_RELAXED);
-	}
-}
-
 /* The guest is fast while nobody interferes.  Let everybody try at least once. */
 static void wait_for_racers(void)
 {
@@ -726,7 +711,8 @@ static void *run_vcpu(void *arg)
 	struct ucall uc;
 
 	for (;;) {
-		enter_guest(vcpu);
+		__atomic_fetch_add(&nr_efaults, run_despite_efault(vcpu, &protect_seq),
+				   __ATOMIC_RELAXED);
 		switch (get_ucall(vcpu, &uc)) {
 		case UCALL_SYNC:
 			wait_for_racers();

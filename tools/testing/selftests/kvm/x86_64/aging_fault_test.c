@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * aging_fault_test - allocations fail while memory of a guest is set up and aged
+ *
+ * A process creates a VM with one memslot and one vCPU, runs it, ages and pages out
+ * what it used, and ends.  That is repeated with the first allocation of the kernel
+ * failing, then the second one, and so on by /proc/self/fail-nth, until no allocation
+ * is left.  Each time it is a new process, so that its first notifier is registered
+ * anew.  A system call may fail then, or do without, but must leave nothing behind: at
+ * last everything has to work, and the memory cgroup of all these processes to die.
+ *
+ * Warnings are for those to find who read the kernel's log.  It looks at neither
+ * generations nor what the guest wrote, and allocations of other tasks don't fail.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/kvm.h>
+
+#include "test_util.h"
+#include "lru_gen.h"
+
+#define FAIL_NTH		"/proc/thread-self/fail-nth"
+#define MEMORY_SIZE		SZ_64K
+#define CODE			SZ_4K
+
+/* What there is to be done, in this order. */
+enum stage { CREATE_VM, SET_MEMSLOT, CREATE_VCPU, RUN, AGE, PAGE_OUT, NR_STAGES };
+
+static const char *const stages[] = {
+	"create a VM", "set a memslot", "create a vCPU", "run it", "age its memory",
+	"page its memory out",
+};
+
+/* More allocations than this, and something goes round in circles. */
+#define MAX_FAULTS		2000
+
+static struct memcg memcg;
+
+/* In real mode: write to each page from the second one of the code on, then halt. */
+static const uint8_t code[] = {
+	0xbb, 0x00, 0x20,		/*    mov  $0x2000, %bx   */
+	0xc6, 0x07, 0x01,		/* 1: movb $1, (%bx)      */
+	0x81, 0xc3, 0x00, 0x10,		/*    add  $0x1000, %bx   */
+	0x81, 0xfb, 0x00, 0xf0,		/*    cmp  $0xf000, %bx   */
+	0x72, 0xf3,			/*    jb   1b             */
+	0xf4,				/*    hlt                 */
+};
+
+struct guest {
+	void *memory;
+	int kvm, vm, vcpu;
+};
+
+static bool create_vcpu(struct guest *guest)
+{
+	struct kvm_regs regs = { .rip = CODE, .rflags = 2 };
+	struct kvm_sregs sregs;
+
+	guest->vcpu = ioctl(guest->vm, KVM_CREATE_VCPU, 0);
+	if (guest->vcpu < 0 || ioctl(guest->vcpu, KVM_GET_SREGS, &sregs))
+		return false;
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	return !ioctl(guest->vcpu, KVM_SET_SREGS, &sregs) &&
+	       !ioctl(guest->vcpu, KVM_SET_REGS, &regs);
+}
+
+/* Without an APIC in the kernel a vCPU that halts returns. */
+static bool run(struct guest *guest)
+{
+	struct kvm_run *state;
+	int size = ioctl(guest->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	state = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, guest->vcpu, 0);
+	if (state == MAP_FAILED || ioctl(guest->vcpu, KVM_RUN, 0))
+		return false;
+	if (state->exit_reason == KVM_EXIT_HLT)
+		return true;
+	/* e.g. KVM_EXIT_INTERNAL_ERROR without a reason to end */
+	errno = EPROTO;
+	return false;
+}
+
+static bool do_stage(struct guest *guest, enum stage stage)
+{
+	struct kvm_userspace_memory_region slot = {
+		.memory_size = MEMORY_SIZE,
+		.userspace_addr = (uintptr_t)guest->memory,
+	};
+
+	switch (stage) {
+	case CREATE_VM:
+		guest->kvm = open("/dev/kvm", O_RDWR);
+		guest->vm = guest->kvm < 0 ? -1 : ioctl(guest->kvm, KVM_CREATE_VM, 0);
+		return guest->vm >= 0;
+	case SET_MEMSLOT:
+		return !ioctl(guest->vm, KVM_SET_USER_MEMORY_REGION, &slot);
+	case CREATE_VCPU:
+		return create_vcpu(guest);
+	case RUN:
+		return run(guest);
+	case AGE:
+		return memcg_age_nodes(&memcg);
+	case PAGE_OUT:
+		return !madvise(guest->memory, MEMORY_SIZE, MADV_PAGEOUT);
+	default:
+		return false;
+	}
+}
+
+/* Exit codes of a child: the stage that failed, or NR_STAGES, with these. */
+#define FAULT_LEFT		0x40	/* fewer allocations than that */
+#define OTHER_ERROR		0x80	/* not ENOMEM */
+#define NO_SETUP		0xff
+
+static int live(int nth)
+{
+	struct guest guest = {};
+	char text[16] = "";
+	enum stage stage;
+	int fail_nth, err;
+
+	guest.memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	fail_nth = open(FAIL_NTH, O_RDWR);
+	if (guest.memory == MAP_FAILED || fail_nth < 0 || !memcg_enter(&memcg))
+		return NO_SETUP;
+	memcpy(guest.memory + CODE, code, sizeof(code));
+
+	dprintf(fail_nth, "%d", nth);
+	for (stage = CREATE_VM; stage < NR_STAGES; stage++)
+		if (!do_stage(&guest, stage))
+			break;
+	err = errno;
+	if (pread(fail_nth, text, sizeof(text) - 1, 0) < 0 || pwrite(fail_nth, "0", 1, 0) != 1)
+		return NO_SETUP;
+	return stage | (atoi(text) ? FAULT_LEFT : 0) |
+	       (stage < NR_STAGES && err != ENOMEM ? OTHER_ERROR : 0);
+}
+
+/* Its exit code, or NO_SETUP if it died otherwise. */
+static int live_in_child(int nth)
+{
+	int status, pid = fork();
+
+	if (!pid)
+		_exit(live(nth));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return NO_SETUP;
+	if (WIFSIGNALED(status))
+		ksft_print_msg("died of signal %d\n", WTERMSIG(status));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : NO_SETUP;
+}
+
+static bool set_capability(const char *name, const char *file, const char *value)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", name, file);
+	return write_file(path, value);
+}
+
+/* Also of those allocations that may wait, of single pages, and without a word. */
+static bool set_capabilities(bool all)
+{
+	return set_capability("failslab", "ignore-gfp-wait", all ? "N" : "Y") &&
+	       set_capability("failslab", "verbose", all ? "0" : "2") &&
+	       set_capability("fail_page_alloc", "ignore-gfp-wait", all ? "N" : "Y") &&
+	       set_capability("fail_page_alloc", "min-order", all ? "0" : "1") &&
+	       set_capability("fail_page_alloc", "verbose", all ? "0" : "2");
+}
+
+static const char *missing(void)
+{
+	const char *reason = missing_for_aging();
+
+	if (reason)
+		return reason;
+	if (access(FAIL_NTH, W_OK) || access("/sys/kernel/debug/failslab", F_OK) ||
+	    access("/sys/kernel/debug/fail_page_alloc", F_OK))
+		return "needs failslab and fail_page_alloc in debugfs, and fail-nth";
+	return NULL;
+}
+
+/* Returns how many allocations there are, 0 if something went wrong. */
+static int fail_each(int *nr_failed)
+{
+	int nth, result;
+	enum stage stage;
+
+	for (nth = 1; nth <= MAX_FAULTS; nth++) {
+		result = live_in_child(nth);
+		stage = result & ~(FAULT_LEFT | OTHER_ERROR);
+		if (result == (NR_STAGES | FAULT_LEFT))
+			return nth - 1;
+		if (stage > NR_STAGES || (result & FAULT_LEFT)) {
+			ksft_print_msg("allocation %d: exit code 0x%x\n", nth, result);
+			return 0;
+		}
+		if (result & OTHER_ERROR)
+			ksft_print_msg("allocation %d: \"%s\" fails, but not by ENOMEM\n", nth,
+				       stages[stage]);
+		if (stage < NR_STAGES)
+			nr_failed[stage]++;
+	}
+	ksft_print_msg("more than %d allocations\n", MAX_FAULTS);
+	return 0;
+}
+
+int main(void)
+{
+	const char *reason = missing();
+	int nr_failed[NR_STAGES] = {};
+	enum stage stage;
+	u64 nr_dying;
+	int nr;
+
+	ksft_print_header();
+	if (reason)
+		ksft_exit_skip("%s\n", reason);
+	ksft_set_plan(4);
+
+	/* What children share with this process is not to be charged to their cgroup. */
+	memcg_init(&memcg, "aging_fault", getpid(), "");
+	if (mlockall(MCL_CURRENT) || !memcg_create(&memcg) || !set_capabilities(true))
+		ksft_exit_fail_msg("cannot set up: %s\n", strerror(errno));
+
+	nr_dying = nr_dying_memcgs(0);
+	nr = fail_each(nr_failed);
+	ksft_print_msg("%d allocations\n", nr);
+	for (stage = CREATE_VM; stage < NR_STAGES; stage++)
+		ksft_print_msg("%d failures to %s\n", nr_failed[stage], stages[stage]);
+	ksft_test_result(nr, "each allocation fails once\n");
+	/* Neither the memslot nor the notifier come without memory. */
+	ksft_test_result(nr_failed[CREATE_VM] && nr_failed[SET_MEMSLOT] && nr_failed[CREATE_VCPU],
+			 "failures are reported\n");
+	ksft_test_result(live_in_child(0) == NR_STAGES, "then everything works\n");
+
+	set_capabilities(false);
+	ksft_test_result(memcg_remove_empty(&memcg) && nr_dying_memcgs(nr_dying) <= nr_dying,
+			 "nothing is left behind\n");
+	ksft_finished();
+}

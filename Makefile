@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Names for what lab/*.sh do.  Nothing is decided here: each target calls one script.
 
-.PHONY: help run check check-intel check-suite check-debug check-configs mutants bench-aging kernel shell selftests refresh series git clean
+.PHONY: help run check check-intel check-suite check-configs coverage mutants soak bench-aging kernel shell selftests refresh series git clean
 .NOTPARALLEL:
 
 help:
@@ -11,10 +11,11 @@ help:
 	@echo '  run        - install what is missing, build, boot stock and patched, compare them'
 	@echo '  check      - run every test; the last line counts them'
 	@echo '  check-intel - the tests again on emulated Intel hosts, all of them: takes long'
-	@echo '  check-suite - the kernel'\''s own KVM selftests, stock beside patched, in each MMU mode: takes long'
-	@echo '  check-debug - KUnit and two memory nodes on a kernel with lockdep and KASAN: takes long'
+	@echo '  check-suite - the kernel'\''s own selftests of mm and KVM, stock beside patched, in each MMU mode: takes long'
 	@echo '  check-configs - compile mm/ and KVM with each of lab/configs/: takes long'
+	@echo '  coverage   - which branches of the changed functions the tests take, and why not the others: takes long'
 	@echo '  mutants    - put bugs into the kernel, one at a time, and see that the tests notice: takes long'
+	@echo '  soak       - race on a kernel with lockdep and KASAN, and on one with KCSAN, for MINUTES=60 each'
 	@echo '  bench-aging - what aging costs, in instructions, for guests of many kinds'
 	@echo '  shell      - open a shell in a patched host VM, a guest ready to start'
 	@echo
@@ -36,13 +37,17 @@ check-intel:
 	lab/check.sh kernels 'all-intel-*'
 
 check-suite:
-	lab/check.sh kernels 'suite*'
-
-check-debug:
-	lab/check.sh kernels '*-debug'
+	lab/check.sh kernels 'suite-*'
 
 check-configs:
 	lab/check.sh configs
+
+coverage:
+	lab/check.sh kernels coverage
+
+soak:
+	lab/deps.sh
+	lab/soak.sh
 
 mutants:
 	lab/check.sh kernels mutants

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Boots a kernel as a host of VMs, runs one command on it as root, judges both.
 #
-#   boot.sh [-k stock|patched|debug|FILE] [-m MIB] [-s CPUS] [-j] [-b] [-i] [-c] [-a CMDLINE]
+#   boot.sh [-k stock|patched|CONFIG|FILE] [-m MIB] [-s CPUS] [-j] [-b] [-i] [-c] [-a CMDLINE]
 #           [-t SECONDS] [-o DIRECTORY] [-p PLUGIN] -- COMMAND...
 #
-#   -k	build/6.12/NAME/bzImage, or any image (default: patched)
+#   -k	build/6.12/NAME/bzImage, CONFIG being one of lab/configs/, or any image (default: patched)
 #   -m	memory of the VM (2048)
 #   -s	its CPUs (2)
 #   -j	emulated CPUs run in parallel; QEMU 7.2 then kills kernels that patch their code
-#	now and then, all but the debug one
+#	now and then, unless they have no jump labels
 #   -b	an Intel host, emulated by Bochs: one CPU, slow
 #   -i	every instruction takes one nanosecond, on one emulated CPU
 #   -c	COMMAND talks to the terminal; there is no timeout
@@ -74,17 +74,20 @@ parse()
 
 find_image()
 {
-	case $kernel in
-	stock | patched | debug)
-		image=$BUILD/$kernel/bzImage
-		[ -f "$image" ] || die "no $kernel kernel ($image)" "build it: lab/build.sh $kernel" ;;
-	*/*)
+	local how=$kernel
+	if [[ $kernel = */* ]]; then
 		image=$(realpath -m "$kernel")
-		[ -f "$image" ] || die "no kernel image $image" 'give stock, patched, debug or the path of a bzImage'
-		kernel=other ;;
-	*)
-		die "unknown kernel $kernel" 'give stock, patched, debug or the path of a bzImage' ;;
-	esac
+		[ -f "$image" ] || die "no kernel image $image" 'give the path of a bzImage, or a name'
+		kernel=other
+		return
+	fi
+	if [ "$kernel" != stock ] && [ "$kernel" != patched ]; then
+		[ -f "$LAB/configs/$kernel.config" ] ||
+			die "unknown kernel $kernel" 'give stock, patched, a name of lab/configs/, or the path of a bzImage'
+		how="config $kernel"
+	fi
+	image=$BUILD/$kernel/bzImage
+	[ -f "$image" ] || die "no $kernel kernel ($image)" "build it: lab/build.sh $how"
 }
 
 # A /dev/kvm on a machine without svm or vmx cannot run a host of VMs.

@@ -123,11 +123,8 @@ long_group_alone()
 # kernels: what the groups after it boot and run, as TAP
 kernels()
 {
-	local n=0 what all=(stock patched selftests 'config arm64' arm64-selftests)
-	if asked_for kunit-debug || asked_for kselftest-debug; then
-		all+=('config debug')
-	fi
-	for what in "${all[@]}"; do
+	local n=0 what
+	for what in stock patched selftests 'config debug' 'config arm64' arm64-selftests; do
 		n=$((n + 1))
 		# shellcheck disable=SC2086 # some are two words
 		if "$LAB/build.sh" $what; then
@@ -185,8 +182,9 @@ groups()
 	vm_group kselftest-shadow kselftest patched kvm_amd.npt=0 "${ours[@]}"
 	# What is new must fail without the series, else its test proves nothing.
 	vm_group kselftest-stock kselftest stock '' -n "${ours[@]}"
-	long_group kunit-debug "$LAB/kunit.sh" debug
-	long_group kselftest-debug debug kvm:lru_gen_aging_test
+	# "make soak" has the races on it
+	vm_group kunit-debug "$LAB/kunit.sh" debug
+	vm_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test
 	vm_group kselftest-arm64 "$LAB/arm64.sh"
 	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than
 	# the rest together is "make check-intel".
@@ -200,10 +198,15 @@ groups()
 	long_group all-intel-shadow intel kvm_intel.ept=0 '' "${more[@]}"
 	finish_vm_groups
 	# "make check-suite": each runs two VMs
-	long_group_alone suite "$LAB/suite.sh"
-	long_group_alone suite-legacy-mmu "$LAB/suite.sh" kvm.tdp_mmu=0
-	long_group_alone suite-shadow "$LAB/suite.sh" kvm_amd.npt=0
+	long_group_alone suite-mm "$LAB/suite.sh" mm
+	long_group_alone suite-kvm "$LAB/suite.sh" kvm
+	long_group_alone suite-kvm-legacy-mmu "$LAB/suite.sh" kvm kvm.tdp_mmu=0
+	long_group_alone suite-kvm-shadow "$LAB/suite.sh" kvm kvm_amd.npt=0
+	long_group_alone suite-intel-ept "$LAB/suite.sh" -b kvm
+	long_group_alone suite-intel-eptad0 "$LAB/suite.sh" -b kvm kvm_intel.eptad=0
+	long_group_alone suite-intel-shadow "$LAB/suite.sh" -b kvm kvm_intel.ept=0
 	long_group_alone configs "$LAB/steps.sh" configs
+	long_group_alone coverage "$LAB/coverage.sh"
 	# Bugs that all the tests above must notice
 	long_group_alone mutants "$LAB/mutants.sh"
 }

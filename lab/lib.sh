@@ -29,6 +29,13 @@ die()
 	exit 1
 }
 
+# architecture CONFIG: what lab/configs/CONFIG.config is for, if not x86: the directory under arch/ and
+# the prefix of the cross compiler
+architecture()
+{
+	sed -n 's/^# arch: //p' "$LAB/configs/$1.config"
+}
+
 # wait_for_cpu: until there are fewer jobs of ours than this machine has CPUs
 wait_for_cpu()
 {

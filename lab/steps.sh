@@ -136,17 +136,13 @@ sparse_patched()
 
 ## each configuration
 
-# arch CONFIG
-arch()
-{
-	sed -n 's/^# arch: \([^ ]*\) .*/\1/p; $s/.*/x86/p' "$LAB/configs/$1.config" | head -n 1
-}
-
 # config_messages config|stock-config NAME: what is said about files that the series touches
 config_messages()
 {
 	local arch tree=patched log=$2
-	arch=$(arch "$2")
+	arch=$(architecture "$2")
+	arch=${arch%% *}
+	arch=${arch:-x86}
 	[ "$1" = config ] || tree=stock log=stock-$2
 	rm -rf "$CACHE/$tree-src/obj-$2/mm" "$CACHE/$tree-src/obj-$2/arch/$arch/kvm"
 	LAB_MAKE='C=1 cmd_checkdoc=' "$LAB/build.sh" "$1" "$2" mm/ "arch/$arch/kvm/" &&

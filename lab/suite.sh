@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs the kernel's own KVM selftests on stock and on patched; prints TAP, a line a test with
-# both results.
+# Runs the kernel's own selftests of KVM or mm on stock and on patched; prints TAP, a line a test
+# with both results.
 #
-#   suite.sh [CMDLINE]		CMDLINE chooses the mode of the MMU, e.g. kvm.tdp_mmu=0
+#   suite.sh [-b] kvm|mm [CMDLINE]
+#
+#   -b	on Intel hosts, emulated by Bochs
+#   CMDLINE chooses the mode of the MMU, e.g. kvm.tdp_mmu=0
 #
 # A test is "not ok" if it did better on stock.  One that fails on both kernels says something
 # about the test or the emulator and nothing about the series: the line tells.  The two VMs run
 # at the same time.  What a kernel reported is remembered by everything that decides about it
 # (image, tests, mode, emulator) and not run again, unless it warned or did not come to an end.
-# This repository's own tests are not among them, lab/check.sh runs those.
+# Those of mm are what run_vmtests.sh runs.  This repository's own tests are not among them,
+# lab/check.sh runs those.
 #
 # Three tests are made smaller than their defaults, which take more than half an hour per kernel:
 # dirty_log_test does three of its 32 iterations, in one of its three ways to log
@@ -20,7 +24,6 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 LIST=$CACHE/kselftest
-OUT=$BUILD/suite${1:+-$1}
 ARGUMENTS=(
 	KSELFTEST_DIRTY_LOG_TEST_ARGS='-M dirty-log -i 3'
 	KSELFTEST_MAX_GUEST_MEMORY_TEST_ARGS='-m 2 -s 1'
@@ -34,7 +37,7 @@ key()
 	{
 		sha256sum "$BUILD/$1/bzImage" "$LAB/boot.sh" "$LAB/init" "$LAB/vm-kselftest.sh" "$LAB/kselftest.awk"
 		find "$LIST" -type f | LC_ALL=C sort | xargs -d '\n' sha256sum
-		echo "$cmdline ${ARGUMENTS[*]}"
+		echo "${host[*]} $collection $cmdline ${ARGUMENTS[*]}"
 		qemu-system-x86_64 --version
 	} | sed "s, .*/, ," | sha256sum | sed "s,^\([0-9a-f]*\).*,$CACHE/passed/suite-\1,"
 }
@@ -53,8 +56,8 @@ run()
 		echo 0 >"$OUT/$kernel/code"
 		return
 	fi
-	"$LAB/boot.sh" -k "$kernel" -a "$cmdline" -t 3600 -o "$OUT/$kernel" -- \
-		env "${ARGUMENTS[@]}" "$LAB/vm-kselftest.sh" "$@" >/dev/null || code=$?
+	"$LAB/boot.sh" -k "$kernel" "${host[@]}" -a "$cmdline" -t 7200 -o "$OUT/$kernel" -- \
+		env "${ARGUMENTS[@]}" "$LAB/vm-kselftest.sh" -o "$patience" "$@" >/dev/null || code=$?
 	echo $code >"$OUT/$kernel/code"
 	[ $code -lt 2 ] || return 0
 	cp "$OUT/$kernel/results" "$known.new"
@@ -96,9 +99,20 @@ compare()
 	}' "$OUT/stock/results" "$OUT/patched/results"
 }
 
-cmdline=${1-}
+host=()
+if [ "${1-}" = -b ]; then
+	host=(-b)
+	shift
+fi
+case ${1-} in
+kvm) patience=600 ;;
+mm) patience=3600 ;; # all of it is one program
+*) die "no collection called \"${1-}\"" 'use: lab/suite.sh [-b] kvm|mm [CMDLINE]' ;;
+esac
+collection=$1 cmdline=${2-}
+OUT=$BUILD/suite-$collection${host[*]}${cmdline:+-$cmdline}
 [ -e "$LIST/suite.txt" ] || die "no tests in $LIST" "run: lab/build.sh selftests"
-mapfile -t tests <"$LIST/suite.txt"
+mapfile -t tests < <(grep "^$collection:" "$LIST/suite.txt")
 trap 'kill "${pids[@]}" 2>/dev/null || :' EXIT
 for kernel in stock patched; do
 	run $kernel "${tests[@]}" &

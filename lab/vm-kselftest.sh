@@ -2,35 +2,53 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs kselftests with the kernel's own runner; prints one flat TAP.
 #
-#   lab/boot.sh [OPTION...] -- lab/vm-kselftest.sh [-n] [COLLECTION:TEST...]
+#   lab/boot.sh [OPTION...] -- lab/vm-kselftest.sh [-n] [-o SECONDS] [COLLECTION:TEST...]
 #
 #   -n	the kernel lacks the series: tests of lab/new-behaviour must fail
+#   -o	time that a test may take (600): what it asks for itself is for real machines
 #
 # It runs in a host VM of lab/boot.sh, on what "lab/build.sh selftests" has
 # installed; without a name, all of that.  It gives the VM swap on zram, which
-# the tests of reclaim need.  lab/kselftest.awk says what the lines mean; the
-# exit code is 0 if none is "not ok".
+# the tests of reclaim need, and has a kernel with kmemleak look for leaks at last.
+# lab/kselftest.awk says what the lines mean; the exit code is 0 if none is "not ok".
 
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$LAB/host.sh"
 
 TESTS=$CACHE/kselftest
-# The timeouts of the tests are for real machines.
-new='' options=(-o 600)
+LEAKS=/sys/kernel/debug/kmemleak
+new='' patience=600 options=()
 
 [ -n "${LAB_KERNEL-}" ] || die 'not in a VM of the lab' "use: lab/boot.sh -- lab/${0##*/} $*"
 [ -f "$TESTS/kselftest-list.txt" ] || die "no tests in $TESTS" 'run: lab/build.sh selftests'
-if [ "${1-}" = -n ]; then
-	new=$LAB/new-behaviour
-	shift
-fi
+while getopts no: option; do
+	case $option in
+	n) new=$LAB/new-behaviour ;;
+	o) patience=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
 [ $# -gt 0 ] || mapfile -t tests <"$TESTS/kselftest-list.txt"
 [ $# -eq 0 ] || tests=("$@")
 for name in "${tests[@]}"; do
 	options+=(-t "$name")
 done
 
+# The kernel says on its console what it finds.  What it has only just allocated it leaves out.
+find_leaks()
+{
+	[ -e $LEAKS ] || return 0
+	sleep 6
+	echo scan >$LEAKS
+	echo scan >$LEAKS
+	cat $LEAKS
+}
+
 swap_on_zram 256M
-"$TESTS/run_kselftest.sh" "${options[@]}" 2>&1 |
-	awk -v wanted="${tests[*]}" -v new="$new" -f "$LAB/kselftest.awk"
+rc=0
+"$TESTS/run_kselftest.sh" -o "$patience" "${options[@]}" 2>&1 |
+	awk -v wanted="${tests[*]}" -v new="$new" -f "$LAB/kselftest.awk" || rc=$?
+find_leaks
+exit $rc

@@ -22,7 +22,7 @@ on()
 verdict()
 {
 	local rc=0
-	"$R/lab/suite.sh" >"$T/out" 2>&1 || :
+	"$R/lab/suite.sh" kvm >"$T/out" 2>&1 || :
 	grep -qE "$2" "$T/out" || rc=1
 	result $rc "$1"
 }
@@ -35,11 +35,12 @@ chmod +x "$T/bin/qemu-system-x86_64"
 PATH=$T/bin:$PATH
 cat >"$R/lab/boot.sh" <<'BOOT'
 #!/bin/bash
-while getopts k:a:t:o: option; do
+while getopts k:a:t:o:b option; do
 	case $option in
 	k) kernel=$OPTARG ;;
 	a) echo "$OPTARG" >"$T/cmdline" ;;
 	o) out=$OPTARG ;;
+	b) echo Bochs >"$T/host" ;;
 	esac
 done
 shift $((OPTIND - 1))
@@ -53,12 +54,14 @@ export T
 
 on stock 0 'ok 1 kvm:a'
 on patched 0 'ok 1 kvm:a'
-fails "no tests" "run: lab/build.sh selftests" "$R/lab/suite.sh"
-printf 'kvm:a\nkvm:b\n' >"$T/cache/mglru-kvm/6.12/kselftest/suite.txt"
+fails "no tests" "run: lab/build.sh selftests" "$R/lab/suite.sh" kvm
+printf 'kvm:a\nmm:c\nkvm:b\n' >"$T/cache/mglru-kvm/6.12/kselftest/suite.txt"
 verdict "passes on both" '^ok 1 - kvm:a: passes on stock, passes on patched$'
 verdict "the plan counts both kernels" '^1\.\.3$'
-works "each runs all tests" grep -q 'vm-kselftest.sh kvm:a kvm:b$' "$T/patched.command"
-works "the mode is passed on" sh -c "'$R/lab/suite.sh' npt=0 && grep -qx npt=0 '$T/cmdline'"
+works "each runs all tests of the collection" grep -q 'vm-kselftest.sh -o 600 kvm:a kvm:b$' "$T/patched.command"
+fails "another collection" 'no collection called "net"' "$R/lab/suite.sh" net
+works "the mode is passed on" sh -c "'$R/lab/suite.sh' kvm npt=0 && grep -qx npt=0 '$T/cmdline'"
+works "so is the host" sh -c "'$R/lab/suite.sh' -b kvm && grep -qx Bochs '$T/host'"
 on patched 1 'not ok 1 kvm:a'
 verdict "worse on patched" '^not ok 1 - kvm:a: passes on stock, fails on patched'
 on stock 1 'not ok 1 kvm:a # exit=254'

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Which branches of the functions that the series touches do the tests take?  Prints TAP, a line per
+# function: "ok" if each branch is taken, or lab/uncovered says why it is not.
+#
+# The kernel counts by gcov while KUnit and kselftests run, in each mode of the MMU; lcov adds the
+# boots up.  That the tests pass is for lab/check.sh to show: whatever they say here, their branches
+# count.  A function is touched if the series changes a line of it.  Of what is inlined from headers,
+# lcov knows the branches and no function: it is not looked at.
+set -eu
+# shellcheck source=lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+OUT=$BUILD/coverage-of-tests
+OBJ=$CACHE/patched-src/obj-coverage
+LCOV=(lcov --quiet --rc lcov_branch_coverage=1)
+modes=()
+
+# of OPTION...: the difference that the series makes to what is compiled
+of()
+{
+	"$LAB/tree.sh" git diff "$@" base series -- 'mm/*.c' 'virt/*.c' 'arch/x86/*.c' ':!mm/tests'
+}
+
+build()
+{
+	local file make='cmd_checkdoc='
+	for file in $(of --name-only); do
+		make="$make GCOV_PROFILE_$(basename "$file" .c).o=y"
+	done
+	LAB_MAKE=$make "$LAB/build.sh" config coverage
+}
+
+# mode NAME OPTION... -- TEST...: boot, run the tests, and keep what was counted
+mode()
+{
+	local name=$1 dir=$OUT/$1 options=()
+	shift
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	mkdir -p "$dir/gcov"
+	say "=== $name"
+	"$LAB/boot.sh" -k coverage -t 3600 -o "$dir" "${options[@]}" -- "$LAB/vm-coverage.sh" "$@" >/dev/null || :
+	sed -n 's/\r$//; s/^# gcda //p' "$dir/results" | base64 -d | tar -C "$dir/gcov" -xz ||
+		die "$name: the kernel did not tell what it counted" "see $dir/results"
+	(cd "$dir/gcov" && find . -name '*.gcda') | sed 's/gcda$/gcno/' |
+		while read -r file; do cp "/$file" "$dir/gcov/$file"; done
+	logged "coverage-$name" "${LCOV[@]}" -c -d "$dir/gcov" -b "$OBJ" -o "$dir/info"
+	modes+=(-a "$dir/info")
+}
+
+rm -rf "$OUT"
+mkdir -p "$OUT"
+build >&2
+mapfile -t ours < <(cat "$CACHE/kselftest/ours.txt")
+some=(kvm:lru_gen_aging_test kvm:dirty_aging_race_test)
+mode tdp -a kunit.enable=1 -- "${ours[@]}"
+mode legacy-mmu -a kvm.tdp_mmu=0 -- "${some[@]}"
+mode shadow -a kvm_amd.npt=0 -- "${some[@]}"
+mode intel-eptad0 -b -a kvm_intel.eptad=0 -- "${some[@]}"
+logged coverage "${LCOV[@]}" "${modes[@]}" -o "$OUT/info"
+of -U0 >"$OUT/diff"
+awk -v src="$CACHE/patched-src/" -v known="$LAB/uncovered" -f "$LAB/coverage.awk" "$OUT/diff" "$OUT/info"

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Races aging against everything else on kernels that find bugs, over and over; prints TAP, a line
+# per boot.
+#
+#   [MINUTES=60] soak.sh [KERNEL...]	KERNEL is debug or kcsan, both by default
+#
+# Each kernel has that time; the boot that it ends in goes on to its end.  Each boot has another
+# seed, which its output names.  The output of those that failed stays in build/6.12/soak/KERNEL-N.
+set -eu
+# shellcheck source=lab/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+OUT=$BUILD/soak
+TESTS=(kvm:aging_race_test kvm:dirty_aging_race_test)
+minutes=${MINUTES:-60}
+tests=0 failed=0
+
+# race KERNEL: its results as TAP
+race()
+{
+	if [ "$1" = kcsan ]; then
+		"$LAB/kcsan.sh" "${TESTS[@]}"
+	else
+		"$LAB/boot.sh" -k "$1" -m 3072 -a numa=fake=2 -t 3600 -o "$OUT/boot" -- "$LAB/vm-kselftest.sh" "${TESTS[@]}"
+	fi
+}
+
+# soak KERNEL
+soak()
+{
+	local end=$((SECONDS + minutes * 60)) n rc
+	"$LAB/build.sh" config "$1" >&2
+	for ((n = 1; SECONDS < end; n++)); do
+		rc=0
+		race "$1" >"$OUT/tap" || rc=$?
+		tests=$((tests + 1))
+		if [ $rc -eq 0 ] && ! grep -q '^not ok' "$OUT/tap"; then
+			echo "ok $tests - $1, boot $n: $(grep -c '^ok' "$OUT/tap") passed"
+			continue
+		fi
+		failed=1
+		echo "not ok $tests - $1, boot $n: see $OUT/$1-$n"
+		grep '^not ok' "$OUT/tap" | sed 's/^/# /' || :
+		mkdir -p "$OUT/$1-$n"
+		cp -r "$OUT/tap" "$OUT/boot" "$BUILD/kcsan-races" "$OUT/$1-$n" 2>/dev/null || :
+	done
+}
+
+[[ $minutes =~ ^[1-9][0-9]{0,4}$ ]] || die "MINUTES=$minutes: not a number from 1 to 99999" 'use: MINUTES=60 lab/soak.sh'
+[ $# -gt 0 ] || set -- debug kcsan
+for kernel; do
+	[ "$kernel" = debug ] || [ "$kernel" = kcsan ] || die "there is no soak on $kernel" 'use: lab/soak.sh [debug] [kcsan]'
+done
+rm -rf "$OUT"
+mkdir -p "$OUT"
+"$LAB/build.sh" selftests >&2
+for kernel; do
+	soak "$kernel"
+done
+echo "1..$tests"
+[ $failed -eq 0 ]

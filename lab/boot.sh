@@ -84,6 +84,7 @@ find_image()
 	if [ "$kernel" != stock ] && [ "$kernel" != patched ]; then
 		[ -f "$LAB/configs/$kernel.config" ] ||
 			die "unknown kernel $kernel" 'give stock, patched, a name of lab/configs/, or the path of a bzImage'
+		[ -z "$(architecture "$kernel")" ] || die "$kernel is not for x86" 'lab/arm64.sh boots the arm64 kernel'
 		how="config $kernel"
 	fi
 	image=$BUILD/$kernel/bzImage

@@ -143,12 +143,17 @@ kselftest()
 		"$LAB/vm-kselftest.sh" "${@:3}"
 }
 
-# debug TEST...: on a kernel that finds bugs, with two memory nodes.  Its clock counts instructions: where it runs
-# with the machine's, and the machine has other things to do, so slow a kernel hangs.
+# small TEST...: on a host that has 64 MiB of memory free
+small()
+{
+	"$LAB/boot.sh" -m 100 -t 1200 -o "$ROOT/build/run/$name" -- "$LAB/vm-kselftest.sh" "$@"
+}
+
+# debug TEST...: on a kernel that finds bugs, with two memory nodes
 debug()
 {
-	"$LAB/boot.sh" -k debug -i -m 3072 -a numa=fake=2 -t 3600 -o "$ROOT/build/run/$name" -- \
-		env KSELFTEST_LRU_GEN_AGING_TEST_ARGS='-v every_8th -f memory -f nested' \
+	"$LAB/boot.sh" -k debug -m 3072 -t 1800 -o "$ROOT/build/run/$name" -- \
+		env KSELFTEST_LRU_GEN_AGING_TEST_ARGS='-v every_8th -f memory -f nested' KSELFTEST_AGING_FAULT_TEST_ARGS=9 \
 		"$LAB/vm-kselftest.sh" "$@"
 }
 
@@ -185,6 +190,7 @@ groups()
 	# "make soak" has the races on it
 	vm_group kunit-debug "$LAB/kunit.sh" debug
 	vm_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test
+	vm_group kselftest-small small kvm:aging_race_test kvm:dirty_aging_race_test
 	vm_group kselftest-arm64 "$LAB/arm64.sh"
 	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than
 	# the rest together is "make check-intel".

@@ -22,13 +22,23 @@ of()
 	"$LAB/tree.sh" git diff "$@" base series -- 'mm/*.c' 'virt/*.c' 'arch/x86/*.c' ':!mm/tests'
 }
 
+# build: make knows an object by its path from the Makefile that lists it
 build()
 {
-	local file make='cmd_checkdoc='
+	local file object make='cmd_checkdoc='
 	for file in $(of --name-only); do
-		make="$make GCOV_PROFILE_$(basename "$file" .c).o=y"
+		object=${file%.c}.o
+		case $file in
+		arch/x86/kvm/*) object=${object#arch/x86/kvm/} ;;
+		virt/kvm/*) object=../../../$object ;;
+		*) object=${object##*/} ;;
+		esac
+		make="$make GCOV_PROFILE_$object=y"
 	done
 	LAB_MAKE=$make "$LAB/build.sh" config coverage
+	for file in $(of --name-only); do
+		[ ! -e "$OBJ/${file%.c}.o" ] || [ -e "$OBJ/${file%.c}.gcno" ] || die "nothing counts in $file"
+	done
 }
 
 # mode NAME OPTION... -- TEST...: boot, run the tests, and keep what was counted

@@ -1,110 +1,172 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs kselftests on a kernel with KCSAN and prints TAP: their results, then a line for each kind of
-# data race in files that the series touches.
+# Runs kselftests on a kernel with KCSAN and prints TAP: their results, then a line for each data race
+# in files that the series touches.
 #
-#   kcsan.sh [NAME=VALUE...] COLLECTION:TEST...	as lab/vm-kselftest.sh wants them
+#   kcsan.sh [-o DIRECTORY] COLLECTION:TEST...	as lab/vm-kselftest.sh wants them
+#   kcsan.sh -j CONSOLE			only judge the races on that console
 #
-# A kind of data race is a pair of places.  It is "ok" if lab/kcsan-races says of their functions why it
-# need not be fixed.  Races in other files are only counted.  Everything else is judged as in any
-# boot, only that the kernel does not stop at a race.  Which races are met is a matter of luck:
-# repeat it to see more.  It needs the kernel of "lab/build.sh config kcsan" and the selftests.
+#   -o	where the VM's files are left (default: build/6.12/kcsan-races)
+#
+# A data race is a pair of source lines.  It is "ok" if lab/kcsan-races says why it need not be fixed.
+# Races in other files are only counted.  Everything else is judged as in any boot, only that the
+# kernel does not stop at a race.  Which races are met is a matter of luck: repeat it to see more.
+# It needs the kernel of "lab/build.sh config kcsan" and the selftests.
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 OUT=$BUILD/kcsan-races
 RACES=$LAB/kcsan-races
-VMLINUX=$CACHE/patched-src/obj-kcsan/vmlinux
-tests=0
+SOURCE=$CACHE/patched-src
+tests=0 failed=0
 
 result()
 {
 	tests=$((tests + 1))
+	[ "$1" = ok ] || failed=1
 	echo "$1 $tests - $2"
 }
 
-# reports CONSOLE REST: "FUNCTION / FUNCTION<tab>FRAME..." of each report, FRAMEs being where the
-# accesses are; what belongs to no report goes to REST
+# reports CONSOLE REST: "FUNCTION / FUNCTION<tab>FRAME<tab>FRAME" of each report, in an order that
+# does not depend on who was first; what belongs to no report goes to REST
 reports()
 {
 	awk -v rest="$2" '
+	function end()
+	{
+		if (race != "")
+			print race (one > other ? "\t" other "\t" one : "\t" one "\t" other)
+		race = ""
+	}
 	{ sub(/\r$/, "") }
 	/ BUG: KCSAN: / {
+		end()
 		race = $0
 		sub(/.*BUG: KCSAN: .* in /, "", race)
 		sub(/\+0x[0-9a-f\/x]*$/, "", race)
-		inside = 1
+		one = other = ""
 		next
 	}
-	inside && /\] =+$/ {
-		print race
-		inside = 0
-		next
-	}
-	!inside { print >rest; next }
+	race == "" { print >rest; next }
+	/\] =+$/ { end(); next }
 	/ by (task|interrupt)/ { wanted = 1; next }
-	wanted && match($0, /[a-zA-Z_][a-zA-Z0-9_.]*\+0x[0-9a-f]+\/0x[0-9a-f]+/) {
-		frame = substr($0, RSTART, RLENGTH)
-		if (frame ~ /^(mem|str)[a-z]+\+/)
+	match($0, /\]  *[a-zA-Z_][a-zA-Z0-9_.]*\+0x[0-9a-f]+\/0x[0-9a-f]+$/) {
+		frame = $NF
+		if (!wanted || frame ~ /^(mem|str)[a-z]+\+/)
 			next
-		race = race "\t" frame
-		wanted = 0
-	}' "$1"
-}
-
-# touched FRAME...: those that are in files that the series touches, inlined or not
-touched()
-{
-	"$CACHE/patched-src/scripts/faddr2line" "$VMLINUX" "$@" 2>&1 |
-		sed 's,[^ ]*/\.\./,,' |
-		awk 'FNR == NR { files[$1]; next }
-			/:$/ { frame = $1; sub(/:$/, "", frame); next }
-			{ sub(/.* at /, ""); sub(/:.*/, "") }
-			$0 in files && !(frame in seen) { seen[frame]; print frame }' \
-			<("$LAB/tree.sh" git diff --name-only base series) -
-}
-
-# judge_races FILE: FILE has a line per race
-judge_races()
-{
-	local race all frames why others=0
-	mapfile -t all < <(cut -f 2- "$1" | tr '\t' '\n' | sort -u)
-	[ ${#all[@]} -gt 0 ] || return 0
-	touched "${all[@]}" >"$OUT/touched"
-	while IFS=$'\t' read -r race frames; do
-		if ! tr '\t' '\n' <<<"$frames" | grep -qxFf "$OUT/touched"; then
-			others=$((others + 1))
-			continue
-		fi
-		why=$(awk -F ' [|] ' -v race="$race" '$1 == race { print $2 }' "$RACES")
-		if [ -n "$why" ]; then
-			result ok "$race: $why"
+		if (one == "")
+			one = frame
 		else
-			result 'not ok' "$race: they race at ${frames/$'\t'/ and }"
-		fi
-	done <"$1"
-	say "$others kinds of data races in other files"
+			other = frame
+		wanted = 0
+		next
+	}
+	/\] *$|value changed: | bits changed: |Reported by Kernel Conc|\] CPU: |\] Hardware name: |\+-> reordered to: |\]   \|$/ { next }
+	{ print >rest }
+	END { end() }' "$1"
 }
 
-settings=()
-while [[ ${1-} = *=* ]]; do
-	settings+=("$1")
+# places FRAME...: "FRAME<tab>FILE:LINE<tab>touched|other" of each, where it is, and whether it is, inlined or
+# not, in a file that the series touches.  A frame that is not in the kernel has no line.
+places()
+{
+	"$LAB/tree.sh" git diff --name-only base series >"$OUT/files"
+	"$SOURCE/scripts/faddr2line" "$SOURCE/obj-kcsan/vmlinux" "$@" 2>&1 |
+		sed 's,[^ ]*/\.\./,,' |
+		awk 'function end() { if (place) print frame "\t" place "\t" (touched ? "touched" : "other") }
+			FILENAME != "-" { files[$1]; next }
+			/:$/ { end(); frame = substr($1, 1, length($1) - 1); place = ""; touched = 0; next }
+			/ at / {
+				sub(/.* at /, "")
+				sub(/ .*/, "")
+				if (!place)
+					place = $0
+				sub(/:.*/, "")
+				touched += $0 in files
+			}
+			END { end() }' "$OUT/files" -
+}
+
+# text FILE:LINE: of an access that returns to that line, i.e. maybe is one before it
+text()
+{
+	sed -n "$((${1#*:} - 1)),${1#*:}p" "$SOURCE/${1%:*}"
+}
+
+# judge_race RACE FRAME...
+judge_race()
+{
+	local race=$1 frame place which touched='' where='' texts='' why
 	shift
+	for frame; do
+		IFS=$'\t' read -r place which < <(awk -F '\t' -v f="$frame" '$1 == f { print $2 "\t" $3 }' "$OUT/places") ||
+			{ result 'not ok' "$race: $frame is nowhere in the kernel that was built"; return; }
+		[ "$which" != touched ] || touched=y
+		where="$where, $place"
+		texts="$texts $(text "$place")"
+	done
+	[ -n "$where" ] || { result 'not ok' "$race: its report has no frames"; return; }
+	[ -n "$touched" ] || { others=$((others + 1)); return; }
+	where="$race at ${where#, }"
+	! grep -qxF "$where" "$OUT/judged" || return 0
+	echo "$where" >>"$OUT/judged"
+	why=$(awk -F ' [|] ' -v race="$race" -v texts="$texts" '$1 == race && index(texts, $2) { print $3; exit }' "$RACES")
+	if [ -n "$why" ]; then
+		result ok "$where: $why"
+	else
+		result 'not ok' "$where: a data race"
+	fi
+}
+
+# judge CONSOLE REST
+judge()
+{
+	local frames race others=0
+	: >"$OUT/judged"
+	reports "$1" "$2" | sort -u >"$OUT/races"
+	mapfile -t frames < <(cut -f 2- "$OUT/races" | tr '\t' '\n' | sed '/^$/d' | sort -u)
+	: >"$OUT/places"
+	[ ${#frames[@]} -eq 0 ] || places "${frames[@]}" >"$OUT/places"
+	while IFS=$'\t' read -r -a race; do
+		judge_race "${race[@]}"
+	done <"$OUT/races"
+	say "$others data races in other files"
+}
+
+# run TEST...
+run()
+{
+	local ok name rc=0
+	rm -rf "$OUT"
+	mkdir -p "$OUT"
+	"$LAB/boot.sh" -k kcsan -a panic_on_warn=0 -t 7200 -o "$OUT" -- "$LAB/vm-kselftest.sh" -o 3000 "$@" >&2 || :
+	[ -f "$OUT/results" ] || exit 1
+	while IFS=$'\t' read -r ok name; do
+		result "$ok" "$name"
+	done < <(sed -nE 's/\r$//; s/^(ok|not ok) [0-9]+ (- )?/\1\t/p' "$OUT/results")
+	[ "$(sed -nE 's/\r$//; s/^1\.\.//p' "$OUT/results")" = $tests ] || result 'not ok' "all tests report, see $OUT/results"
+	judge "$OUT/console" "$OUT/rest"
+	"$LAB/verdict.sh" "$OUT/results" "$OUT/rest" || rc=$?
+	[ $rc -le 1 ] || result 'not ok' "the kernel says something else (lab/verdict.sh: $rc)"
+}
+
+console=
+while getopts o:j: option; do
+	case $option in
+	o) OUT=$OPTARG ;;
+	j) console=$OPTARG ;;
+	*) exit 2 ;;
+	esac
 done
-[ $# -gt 0 ] || die 'no tests' 'use: lab/kcsan.sh [NAME=VALUE...] COLLECTION:TEST...'
-[ -f "$VMLINUX" ] || die "no $VMLINUX" 'build it: lab/build.sh config kcsan'
-rm -rf "$OUT"
-mkdir -p "$OUT"
-"$LAB/boot.sh" -k kcsan -a panic_on_warn=0 -t 3600 -o "$OUT" -- \
-	env "${settings[@]}" "$LAB/vm-kselftest.sh" "$@" >&2 || :
-[ -f "$OUT/results" ] || exit 1
-while IFS=$'\t' read -r ok name; do
-	result "$ok" "$name"
-done < <(sed -nE 's/^(ok|not ok) [0-9]+ (- )?/\1\t/p' "$OUT/results")
-reports "$OUT/console" "$OUT/rest" | sort -u >"$OUT/races"
-judge_races "$OUT/races"
-ok=ok
-"$LAB/verdict.sh" "$OUT/results" "$OUT/rest" || [ $? -eq 1 ] || ok='not ok'
-result "$ok" 'the kernel says nothing else'
+shift $((OPTIND - 1))
+[ -f "$SOURCE/obj-kcsan/vmlinux" ] || die "no $SOURCE/obj-kcsan/vmlinux" 'build it: lab/build.sh config kcsan'
+if [ -n "$console" ]; then
+	mkdir -p "$OUT"
+	judge "$console" "$OUT/rest"
+else
+	[ $# -gt 0 ] || die 'no tests' 'use: lab/kcsan.sh COLLECTION:TEST...'
+	run "$@"
+fi
 echo "1..$tests"
+[ $failed -eq 0 ]

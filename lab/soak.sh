@@ -12,7 +12,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 OUT=$BUILD/soak
-TESTS=(kvm:aging_race_test kvm:dirty_aging_race_test)
+TESTS=(kvm:aging_race_test kvm:dirty_aging_race_test kvm:aging_fault_test)
 minutes=${MINUTES:-60}
 tests=0 failed=0
 
@@ -20,9 +20,10 @@ tests=0 failed=0
 race()
 {
 	if [ "$1" = kcsan ]; then
-		"$LAB/kcsan.sh" "${TESTS[@]}"
+		"$LAB/kcsan.sh" -o "$OUT/boot" "${TESTS[@]}"
 	else
-		"$LAB/boot.sh" -k "$1" -m 3072 -a numa=fake=2 -t 3600 -o "$OUT/boot" -- "$LAB/vm-kselftest.sh" "${TESTS[@]}"
+		"$LAB/boot.sh" -k "$1" -m 3072 -t 7200 -o "$OUT/boot" -- \
+			"$LAB/vm-kselftest.sh" -o 3000 "${TESTS[@]}"
 	fi
 }
 
@@ -33,17 +34,18 @@ soak()
 	"$LAB/build.sh" config "$1" >&2
 	for ((n = 1; SECONDS < end; n++)); do
 		rc=0
+		rm -rf "${OUT:?}/boot"
 		race "$1" >"$OUT/tap" || rc=$?
 		tests=$((tests + 1))
-		if [ $rc -eq 0 ] && ! grep -q '^not ok' "$OUT/tap"; then
+		if [ $rc -eq 0 ]; then
 			echo "ok $tests - $1, boot $n: $(grep -c '^ok' "$OUT/tap") passed"
 			continue
 		fi
 		failed=1
-		echo "not ok $tests - $1, boot $n: see $OUT/$1-$n"
+		echo "not ok $tests - $1, boot $n ($rc): see $OUT/$1-$n"
 		grep '^not ok' "$OUT/tap" | sed 's/^/# /' || :
-		mkdir -p "$OUT/$1-$n"
-		cp -r "$OUT/tap" "$OUT/boot" "$BUILD/kcsan-races" "$OUT/$1-$n" 2>/dev/null || :
+		mv "$OUT/boot" "$OUT/$1-$n"
+		mv "$OUT/tap" "$OUT/$1-$n"
 	done
 }
 

@@ -11,7 +11,8 @@
 # A test is "not ok" if it did better on stock.  One that fails on both kernels says something
 # about the test or the emulator and nothing about the series: the line tells.  The two VMs run
 # at the same time.  What a kernel reported is remembered by everything that decides about it
-# (image, tests, mode, emulator) and not run again, unless it warned or did not come to an end.
+# (image, tests, mode, emulator) and not run again, unless it warned, or it or a test did not come to
+# an end.
 # Those of mm are what run_vmtests.sh runs.  This repository's own tests are not among them,
 # lab/check.sh runs those.
 #
@@ -35,10 +36,10 @@ pids=()
 key()
 {
 	{
-		sha256sum "$BUILD/$1/bzImage" "$LAB/boot.sh" "$LAB/init" "$LAB/vm-kselftest.sh" "$LAB/kselftest.awk"
+		sha256sum "$BUILD/$1/bzImage" "$LAB"/{boot,bochs,vm,host,lib,vm-kselftest}.sh "$LAB/init" "$LAB/kselftest.awk"
 		find "$LIST" -type f | LC_ALL=C sort | xargs -d '\n' sha256sum
-		echo "${host[*]} $collection $cmdline ${ARGUMENTS[*]}"
-		qemu-system-x86_64 --version
+		echo "${host[*]} $collection $patience $cmdline ${ARGUMENTS[*]}"
+		dpkg-query -W qemu-system-x86 bochs 2>&1 || :
 	} | sed "s, .*/, ," | sha256sum | sed "s,^\([0-9a-f]*\).*,$CACHE/passed/suite-\1,"
 }
 
@@ -58,7 +59,9 @@ run()
 	fi
 	"$LAB/boot.sh" -k "$kernel" "${host[@]}" -a "$cmdline" -t 7200 -o "$OUT/$kernel" -- \
 		env "${ARGUMENTS[@]}" "$LAB/vm-kselftest.sh" -o "$patience" "$@" >/dev/null || code=$?
+	[ $code -ge 2 ] || grep -q '^1\.\.[1-9]' "$OUT/$kernel/results" || code=3
 	echo $code >"$OUT/$kernel/code"
+	! grep -q '# TIMEOUT' "$OUT/$kernel/results" || return 0
 	[ $code -lt 2 ] || return 0
 	cp "$OUT/$kernel/results" "$known.new"
 	mv "$known.new" "$known"
@@ -68,7 +71,11 @@ run()
 compare()
 {
 	awk -v code="$(cat "$OUT/stock/code") $(cat "$OUT/patched/code")" '
-	function line(good, text) { printf "%s %d - %s\n", good ? "ok" : "not ok", ++n, text }
+	function line(good, text)
+	{
+		printf "%s %d - %s\n", good ? "ok" : "not ok", ++n, text
+		bad += !good
+	}
 	FNR == 1 { which++ }
 	/^(not )?ok [0-9]+ / {
 		state = /^not/ ? "fails" : /# SKIP/ ? "is skipped" : "passes"
@@ -77,7 +84,9 @@ compare()
 		if (!($0 in seen))
 			name[++names] = $0
 		seen[$0]
-		result[which, $0] = state
+		# several may have the name
+		if (result[which, $0] != "fails")
+			result[which, $0] = state
 	}
 	function both(test,  stock, patched)
 	{
@@ -96,6 +105,7 @@ compare()
 		line(c[1] < 2, "the stock kernel reported all of it (lab/boot.sh: " c[1] ")")
 		line(c[2] < 2, "the patched kernel reported all of it (lab/boot.sh: " c[2] ")")
 		print "1.." n
+		exit bad > 0
 	}' "$OUT/stock/results" "$OUT/patched/results"
 }
 
@@ -113,6 +123,7 @@ collection=$1 cmdline=${2-}
 OUT=$BUILD/suite-$collection${host[*]}${cmdline:+-$cmdline}
 [ -e "$LIST/suite.txt" ] || die "no tests in $LIST" "run: lab/build.sh selftests"
 mapfile -t tests < <(grep "^$collection:" "$LIST/suite.txt")
+[ ${#tests[@]} -gt 0 ] || die "no tests of $collection in $LIST" "run: lab/build.sh selftests"
 trap 'kill "${pids[@]}" 2>/dev/null || :' EXIT
 for kernel in stock patched; do
 	run $kernel "${tests[@]}" &

@@ -17,6 +17,7 @@ judged()
 
 judged 0 clean ''
 judged 0 oom ''
+judged 0 fault ''
 judged 1 failed 'the command failed (3)'
 judged 2 warn 'WARNING: CPU: 0 PID: '
 says 'warn: prints what follows' '__queue_delayed_work+'

@@ -4,7 +4,7 @@
  * their generations, and guest memory.
  *
  * Functions return whether they succeeded, so that they serve tests with and
- * without kselftest_harness.h.  Only those that set a VM up assert.
+ * without kselftest_harness.h.  Those that deal with processes and VMs assert.
  */
 #ifndef SELFTEST_KVM_LRU_GEN_H
 #define SELFTEST_KVM_LRU_GEN_H
@@ -65,6 +65,29 @@ static inline bool read_file(const char *path, char *text, size_t size)
 	close(fd);
 	text[len > 0 ? len : 0] = '\0';
 	return len > 0;
+}
+
+/* A file of the host that tests write to, and what was there before. */
+struct setting {
+	const char *path;
+	char text[32];
+};
+
+static inline void save_settings(struct setting *settings, int nr)
+{
+	for (; nr--; settings++)
+		if (!read_file(settings->path, settings->text, sizeof(settings->text)))
+			settings->text[0] = '\0';
+}
+
+static inline bool restore_settings(const struct setting *settings, int nr)
+{
+	bool ok = true;
+
+	for (; nr--; settings++)
+		if (settings->text[0])
+			ok &= write_file(settings->path, settings->text);
+	return ok;
 }
 
 /* A trace is emptied by being opened like this, and by nothing else. */
@@ -223,21 +246,29 @@ static inline void use_each_cpu(void)
 	}
 }
 
+/* Others are to be below it. */
+static inline bool memcg_create_parent(const struct memcg *m)
+{
+	return memcg_create(m) && memcg_write(m, "cgroup.subtree_control", "+memory");
+}
+
 /*
+ * Returns whether all that were removed from below m are dead within 10 s.
+ *
  * A memory cgroup that was removed dies as soon as nothing is charged to it.  A folio
  * that somebody holds keeps it alive, and so does what belongs to a VM.  So do CPUs, for
  * the one that they charged last and for entries of swap that they have freed, hence
  * one more process and its memory cgroup, which lives while the dying are counted.
- *
- * Returns how many are dying as soon as there are no more than max, or after 10 s.
  */
-static inline u64 nr_dying_memcgs(u64 max)
+static inline bool memcg_children_died(const struct memcg *m)
 {
 	int pid, status, tries = 0;
 	struct memcg other;
+	char path[96];
 	u64 nr;
 
-	memcg_init(&other, "other", getpid(), "");
+	snprintf(other.dir, sizeof(other.dir), "%.50s/other", m->dir);
+	snprintf(path, sizeof(path), "%s/cgroup.stat", m->dir);
 	TEST_ASSERT(memcg_create(&other), "can't create %s", other.dir);
 	pid = fork();
 	TEST_ASSERT(pid >= 0, "fork()");
@@ -251,10 +282,10 @@ static inline u64 nr_dying_memcgs(u64 max)
 		/* Pages of files; and those that are on their way to an LRU list. */
 		write_file(DROP_CACHES, "1");
 		usleep(50000);
-		nr = read_count(CGROUPS "/cgroup.stat", "nr_dying_descendants");
-	} while (nr > max && tries++ < 200);
-	memcg_remove(&other);
-	return nr;
+		TEST_ASSERT_EQ(read_count(path, "nr_descendants"), 1);
+		nr = read_count(path, "nr_dying_descendants");
+	} while (nr && tries++ < 200);
+	return memcg_remove(&other) && !nr;
 }
 
 static inline bool memcg_enter(const struct memcg *m)

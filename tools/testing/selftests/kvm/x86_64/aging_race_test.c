@@ -31,8 +31,8 @@
  *
  * At last the memory cgroups have to die, which they don't if a folio or something of a
  * VM has leaked.  Warnings of the kernel, other leaks and deadlocks are for those to
- * find who read the kernel's log; debug kernels see more.  Which pages are young is not looked at
- * (lru_gen_aging_test), nor is the dirty log (dirty_aging_race_test), and
+ * find who read the kernel's log; debug kernels see more.  Which pages are young is not
+ * looked at (lru_gen_aging_test), nor is the dirty log (dirty_aging_race_test), and
  * nothing is measured.  What is random comes from a seed, but how threads interleave
  * does not.
  */
@@ -122,14 +122,14 @@ static struct {
  *                          what outlives a subtest
  ******************************************************************************/
 
-/* Guest memory is charged to the first one; processes come and go in the others. */
-static struct memcg memcgs[3];
+/*
+ * Guest memory is charged to the first one; processes come and go in the others.  All
+ * are below a parent that each subtest has for itself.
+ */
+static struct memcg memcgs[3], parent;
 
 /* Files that racers write to. */
-static struct {
-	const char *path;
-	char text[32];
-} files[] = {
+static struct setting settings[] = {
 	{ LRU_GEN_ENABLED }, { HUGE_PAGES_POOL }, { KSM "/run" }, { KSM "/pages_to_scan" },
 	{ KSM "/sleep_millisecs" }, { KSM "/smart_scan" },
 };
@@ -143,25 +143,25 @@ static struct {
 	u32 nr_mover_rounds;
 } *shared;
 
-static void save_host(void)
+static bool save_host(void)
 {
+	char name[8];
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(memcgs); i++)
-		memcg_init(&memcgs[i], "aging_race", getpid(), (char[]){ 'a' + i, 0 });
-	for (i = 0; i < ARRAY_SIZE(files); i++)
-		if (!read_file(files[i].path, files[i].text, sizeof(files[i].text)))
-			files[i].text[0] = '\0';
+	memcg_init(&parent, "aging_race", getpid(), "");
+	for (i = 0; i < ARRAY_SIZE(memcgs); i++) {
+		snprintf(name, sizeof(name), "/%c", 'a' + i);
+		memcg_init(&memcgs[i], "aging_race", getpid(), name);
+	}
+	save_settings(settings, ARRAY_SIZE(settings));
+	return memcg_create_parent(&parent);
 }
 
 static bool restore_host(void)
 {
-	bool ok = true;
+	bool ok = restore_settings(settings, ARRAY_SIZE(settings));
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(files); i++)
-		if (files[i].text[0])
-			ok &= write_file(files[i].path, files[i].text);
 	for (i = 0; i < ARRAY_SIZE(memcgs); i++)
 		ok &= memcg_remove_empty(&memcgs[i]);
 	return ok;
@@ -529,17 +529,19 @@ static bool step_reclaim(struct racer *racer)
 	return read_count(path, "pgsteal") != stolen;
 }
 
-/* Nothing more can be swapped out, although much is to be. */
+/* There is room for what is in swap, and no more. */
 static bool step_swap_full(struct racer *racer)
 {
 	struct range range = random_range(racer, false);
-	char path[96];
+	char path[96], size[32] = "0";
 	u64 failed;
 	bool ok;
 
+	snprintf(path, sizeof(path), "%s/memory.swap.current", memcgs[0].dir);
+	read_file(path, size, sizeof(size));
 	snprintf(path, sizeof(path), "%s/memory.swap.events", memcgs[0].dir);
 	failed = read_count(path, "fail");
-	ok = memcg_write(&memcgs[0], "memory.swap.max", "0");
+	ok = memcg_write(&memcgs[0], "memory.swap.max", size);
 	madvise(range.start, range.size, MADV_PAGEOUT);
 	pause_randomly(racer, 5000);
 	ok &= memcg_write(&memcgs[0], "memory.swap.max", "max");
@@ -1062,6 +1064,7 @@ static struct racer racers[] = {
  ******************************************************************************/
 
 static int nr_racers;
+static bool all_race;
 
 static pthread_t start_thread(void *(*run)(void *arg), void *arg)
 {
@@ -1079,7 +1082,7 @@ static void *run_racer(void *arg)
 	while (!READ_ONCE(racer->stop)) {
 		if (racer->step(racer))
 			WRITE_ONCE(racer->nr_done, racer->nr_done + 1);
-		racer->nr_tries++;
+		WRITE_ONCE(racer->nr_tries, racer->nr_tries + 1);
 		pause_randomly(racer, PAUSE_US * nr_racers * nr_racers);
 	}
 	return NULL;
@@ -1100,7 +1103,10 @@ static void stop_racers(bool always)
 	}
 }
 
-/* That is, each vCPU wrote to some of its pages. */
+/*
+ * Each vCPU wrote to some of its pages, and steps succeeded; among all racers it is
+ * enough to have tried, since each of them has a subtest of its own.
+ */
 static bool everybody_did_something(void)
 {
 	struct racer *racer;
@@ -1108,7 +1114,8 @@ static bool everybody_did_something(void)
 	int i;
 
 	for (racer = racers; racer->name; racer++)
-		ok &= !racer->runs || READ_ONCE(racer->nr_done);
+		ok &= !racer->runs || READ_ONCE(racer->nr_done) ||
+		      (all_race && READ_ONCE(racer->nr_tries));
 	for (i = 0; i < NR_VCPUS; i++)
 		ok &= nr_writes(i) >= PAGES_PER_VCPU / 4;
 	return ok;
@@ -1204,6 +1211,7 @@ static const char *select_racers(const char *name)
 	struct racer *racer;
 	const char *reason;
 
+	all_race = !name;
 	for (racer = racers; racer->name; racer++) {
 		bool wanted = name && !strcmp(racer->name, name);
 
@@ -1250,8 +1258,6 @@ static bool run_subtest(const char *name)
 }
 
 static pid_t subtest_pid;
-/* As it was before. */
-static u64 nr_dying;
 
 /* Put everything back before this process dies. */
 static void handle_signal(int signal)
@@ -1264,14 +1270,11 @@ static void handle_signal(int signal)
 	_exit(128 + signal);
 }
 
-static void report_subtest(const char *name)
+/* Returns the result, but for what the end of a subtest shows. */
+static int fork_subtest(const char *name)
 {
-	int status, code = KSFT_FAIL;
-	u64 nr;
+	int status;
 
-	memset(shared, 0, sizeof(*shared));
-	save_host();
-	ksft_print_msg("%s: -s 0x%x\n", name ?: "all", options.seed);
 	subtest_pid = fork();
 	if (!subtest_pid) {
 		signal(SIGINT, SIG_DFL);
@@ -1279,22 +1282,29 @@ static void report_subtest(const char *name)
 		exit(run_subtest(name));
 	}
 	TEST_ASSERT(waitpid(subtest_pid, &status, 0) == subtest_pid, "waitpid()");
+	subtest_pid = 0;
 	if (WIFEXITED(status))
-		code = WEXITSTATUS(status) ? KSFT_FAIL : shared->reason[0] ? KSFT_SKIP : KSFT_PASS;
-	else
-		ksft_print_msg("died of signal %d (%s)\n", WTERMSIG(status),
-			       strsignal(WTERMSIG(status)));
+		return WEXITSTATUS(status) ? KSFT_FAIL : shared->reason[0] ? KSFT_SKIP : KSFT_PASS;
+	ksft_print_msg("died of signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	return KSFT_FAIL;
+}
+
+static void report_subtest(const char *name)
+{
+	int code;
+
+	memset(shared, 0, sizeof(*shared));
+	TEST_ASSERT(save_host(), "can't create %s", parent.dir);
+	ksft_print_msg("%s: -s 0x%x\n", name ?: "all", options.seed);
+	code = fork_subtest(name);
 	if (!restore_host()) {
 		ksft_print_msg("the host is not as it was before\n");
 		code = KSFT_FAIL;
-	}
-	nr = nr_dying_memcgs(nr_dying);
-	if (nr > nr_dying) {
-		ksft_print_msg("%lu memory cgroups don't die: something has leaked\n",
-			       nr - nr_dying);
-		nr_dying = nr;
+	} else if (!memcg_children_died(&parent)) {
+		ksft_print_msg("a memory cgroup does not die: something in it has leaked\n");
 		code = KSFT_FAIL;
 	}
+	memcg_remove(&parent);
 	ksft_test_result_code(code, name ?: "all", code == KSFT_SKIP ? "%s" : NULL,
 			      shared->reason);
 }
@@ -1367,7 +1377,6 @@ int main(int argc, char **argv)
 	signal(SIGTERM, handle_signal);
 	/* What subtests share with this process is not to be charged to their cgroups. */
 	TEST_ASSERT(!mlockall(MCL_CURRENT), "mlockall()");
-	nr_dying = nr_dying_memcgs(0);
 
 	nr = is_wanted("all");
 	for (racer = racers; racer->name; racer++)

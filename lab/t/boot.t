@@ -47,7 +47,7 @@ boot()
 }
 
 fails 'an unknown kernel' 'unknown kernel nightly' boot -k nightly -- true
-says 'it lists the known ones' 'give stock, patched, debug or the path of a bzImage'
+says 'it lists the known ones' 'stock, patched, a name of lab/configs/'
 fails 'a kernel that is not built' 'build it: lab/build.sh patched' boot -k patched -- true
 fails 'an image that is not there' 'no kernel image' boot -k "$T/bzImage" -- true
 fails 'no command' 'no command' boot -k stock

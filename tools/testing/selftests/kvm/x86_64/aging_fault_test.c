@@ -265,7 +265,8 @@ int main(int argc, char **argv)
 	ksft_test_result(nr_failed[CREATE_VM] && nr_failed[CREATE_VCPU] &&
 			 (nr_failed[SET_MEMSLOT] || step > 1), "failures are reported\n");
 	ksft_test_result(live_in_child(0) == NR_STAGES, "then everything works\n");
-	ksft_test_result(restore_host() && memcg_children_died(&parent), "nothing is left behind\n");
+	ksft_test_result(restore_host() && memcg_children_died(&parent),
+			 "nothing is left behind\n");
 	memcg_remove(&parent);
 	ksft_finished();
 }

@@ -6,9 +6,9 @@
 # DIFF is "git diff -U0", INFO lcov's tracefile with branches, both about sources in DIRECTORY in the
 # kernel's style: the head of a function begins in the first column, and its body is between braces
 # there.  FILE has lines "FUNCTION | TEXT | REASON": why branches of a line with that text in that
-# function, or in any if it is *, are not taken; the text * is any.  Each branch that is not taken is listed, with its
-# reason if there is one.  A reason that nothing needs is "not ok".  Functions without code, as they
-# are not configured or all of their callers are constant, are left out.
+# function are not taken, where * is any function and any text.  Each branch that is not taken is
+# listed, with its reason if there is one.  A reason that nothing needs is named and no failure: races
+# depend on luck.  Functions without code, as they are not configured, are left out.
 
 function result(good, text)
 {
@@ -121,7 +121,7 @@ FNR == NR { next }
 END {
 	for (i = 1; i <= reasons; i++)
 		if (!(i in used))
-			result(0, "nothing needs the reason \"" function_of[i] " | " text_of[i] "\"")
+			print "# nothing needs the reason \"" function_of[i] " | " text_of[i] "\""
 	printf "# %d of %d branches were taken\n", all_hit, all
 	print "1.." tests + 0
 	exit failed > 0 || !tests

@@ -59,7 +59,8 @@ echo 'first | if (a) | it is never 0' >"$T/known"
 works 'for a reason' judge
 says 'which is printed' 'if (a) -- it is never 0'
 counts 3:1 3:1
-fails 'a reason that nothing needs' 'nothing needs the reason "first | if (a)"' judge
+works 'a reason that nothing needs' judge
+says 'is named' 'nothing needs the reason "first | if (a)"'
 counts 3:1 3:0
 echo 'second | if (a) | it is never 0' >"$T/known"
 fails 'the reason of another function' 'not ok 1' judge

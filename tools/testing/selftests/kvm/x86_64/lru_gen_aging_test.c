@@ -68,6 +68,9 @@
 #define PAGES_PER_TABLE		(SZ_2M / SZ_4K)
 #define WINDOW_PAGES		64
 
+/* Emulated hosts are slow. */
+#define TIMEOUT			600
+
 /* Guest memory under test: gva == gpa, twice where memslots alias. */
 #define GPA			SZ_1G
 #define ALIAS_GPA		(GPA + SZ_64M)
@@ -1146,7 +1149,7 @@ static void test_aging_pass(struct __test_metadata *_metadata, struct host *host
 	evict_and_expect(_metadata, m, set);
 }
 
-TEST_F(guest, aging_pass)
+TEST_F_TIMEOUT(guest, aging_pass, TIMEOUT)
 {
 	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
 
@@ -1154,7 +1157,7 @@ TEST_F(guest, aging_pass)
 }
 
 /* Two calls for each page table, or one if nothing is young. */
-TEST_F(guest, fast_aging_pass)
+TEST_F_TIMEOUT(guest, fast_aging_pass, TIMEOUT)
 {
 	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
 
@@ -1162,7 +1165,7 @@ TEST_F(guest, fast_aging_pass)
 }
 
 /* It does not show in the statistics that aging is fast. */
-TEST_F(guest, fast_aging_statistics)
+TEST_F_TIMEOUT(guest, fast_aging_statistics, TIMEOUT)
 {
 	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
 	struct memcg *m = &self->host.a.memcg;
@@ -1221,7 +1224,7 @@ static void use_and_evict(struct __test_metadata *_metadata, struct host *host,
 }
 
 /* Look-around without fast aging asks each neighbour, and calls no op. */
-TEST_F(guest, look_around)
+TEST_F_TIMEOUT(guest, look_around, TIMEOUT)
 {
 	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
 
@@ -1231,7 +1234,7 @@ TEST_F(guest, look_around)
 }
 
 /* Look-around with fast aging asks once for all neighbours. */
-TEST_F(guest, fast_look_around)
+TEST_F_TIMEOUT(guest, fast_look_around, TIMEOUT)
 {
 	struct pages set = every_nth_page(variant->first, variant->stride, variant->nr);
 
@@ -1307,13 +1310,13 @@ static void test_two_memcgs(struct __test_metadata *_metadata, struct host *host
 	evict_and_expect(_metadata, b, used);
 }
 
-TEST_F(memory, of_two_memcgs)
+TEST_F_TIMEOUT(memory, of_two_memcgs, TIMEOUT)
 {
 	set_aging(_metadata, FULLY);
 	test_two_memcgs(_metadata, &self->host);
 }
 
-TEST_F(memory, fast_of_two_memcgs)
+TEST_F_TIMEOUT(memory, fast_of_two_memcgs, TIMEOUT)
 {
 	set_aging(_metadata, FAST);
 	test_two_memcgs(_metadata, &self->host);
@@ -1344,12 +1347,12 @@ static void test_aging_two_memcgs(struct __test_metadata *_metadata, struct host
 	age_and_expect(_metadata, host, b, how, no_page);
 }
 
-TEST_F(memory, aging_pass_of_two_memcgs)
+TEST_F_TIMEOUT(memory, aging_pass_of_two_memcgs, TIMEOUT)
 {
 	test_aging_two_memcgs(_metadata, &self->host, FULLY);
 }
 
-TEST_F(memory, fast_aging_pass_of_two_memcgs)
+TEST_F_TIMEOUT(memory, fast_aging_pass_of_two_memcgs, TIMEOUT)
 {
 	test_aging_two_memcgs(_metadata, &self->host, FAST);
 }
@@ -1398,12 +1401,12 @@ static void test_aging_two_nodes(struct __test_metadata *_metadata, struct host 
 	age_and_expect(_metadata, host, &nodes[1].memcg, how, no_page);
 }
 
-TEST_F(memory, aging_pass_of_two_nodes)
+TEST_F_TIMEOUT(memory, aging_pass_of_two_nodes, TIMEOUT)
 {
 	test_aging_two_nodes(_metadata, &self->host, FULLY);
 }
 
-TEST_F(memory, fast_aging_pass_of_two_nodes)
+TEST_F_TIMEOUT(memory, fast_aging_pass_of_two_nodes, TIMEOUT)
 {
 	test_aging_two_nodes(_metadata, &self->host, FAST);
 }
@@ -1412,7 +1415,7 @@ TEST_F(memory, fast_aging_pass_of_two_nodes)
  * The target is young in the primary MMU only: that is no reason to look around
  * in KVM, where a page that the guest used waits until it is a target itself.
  */
-TEST_F(memory, fast_of_guest_and_host)
+TEST_F_TIMEOUT(memory, fast_of_guest_and_host, TIMEOUT)
 {
 	struct pages guest_set = every_nth_page(20, 30, 60);
 	struct pages host_set = every_nth_page(10, 30, 60);
@@ -1459,12 +1462,12 @@ static void test_zap(struct __test_metadata *_metadata, struct host *host, const
 	EXPECT_EQ(nr_pages(&set), nr_pages(&marked));
 }
 
-TEST_F(memory, zapped)
+TEST_F_TIMEOUT(memory, zapped, TIMEOUT)
 {
 	test_zap(_metadata, &self->host, "y");
 }
 
-TEST_F(memory, zapped_under_classic_lru)
+TEST_F_TIMEOUT(memory, zapped_under_classic_lru, TIMEOUT)
 {
 	test_zap(_metadata, &self->host, "0");
 }
@@ -1497,14 +1500,14 @@ static void test_huge_pages(struct __test_metadata *_metadata, struct host *host
 	expect_survivors(_metadata, &all, &young);
 }
 
-TEST_F(memory, of_huge_pages)
+TEST_F_TIMEOUT(memory, of_huge_pages, TIMEOUT)
 {
 	if (!thp_is_on())
 		SKIP(return, "transparent huge pages are off");
 	test_huge_pages(_metadata, &self->host, &(struct layout) { .huge = true });
 }
 
-TEST_F(memory, of_huge_pages_with_dirty_log)
+TEST_F_TIMEOUT(memory, of_huge_pages_with_dirty_log, TIMEOUT)
 {
 	if (!thp_is_on())
 		SKIP(return, "transparent huge pages are off");
@@ -1603,13 +1606,13 @@ static void test_nested_aging_pass(struct __test_metadata *_metadata, struct hos
 	evict_and_expect(_metadata, m, set);
 }
 
-TEST_F(nested, aging_pass)
+TEST_F_TIMEOUT(nested, aging_pass, TIMEOUT)
 {
 	test_nested_aging_pass(_metadata, &self->host, FULLY);
 }
 
 /* Fast aging does not see what L2 used, full aging finds it. */
-TEST_F(nested, fast_aging_pass)
+TEST_F_TIMEOUT(nested, fast_aging_pass, TIMEOUT)
 {
 	test_nested_aging_pass(_metadata, &self->host, PARTLY_FAST);
 }
@@ -1635,7 +1638,7 @@ static struct pages use_nested_and_evict(struct __test_metadata *_metadata,
 	return set;
 }
 
-TEST_F(nested, look_around)
+TEST_F_TIMEOUT(nested, look_around, TIMEOUT)
 {
 	struct pages set;
 
@@ -1645,7 +1648,7 @@ TEST_F(nested, look_around)
 }
 
 /* Fast aging does not see what L2 used, and says that it does not. */
-TEST_F(nested, fast_look_around)
+TEST_F_TIMEOUT(nested, fast_look_around, TIMEOUT)
 {
 	struct pages set;
 

@@ -54,7 +54,7 @@ function judge(name, first, last,	i, line, n, hit, code, not_taken, why, touched
 }
 
 # The functions of the file that the tracefile spoke of
-function judge_file(	name, first, line)
+function judge_file(	name, head, first, ends, line, text)
 {
 	line = 0
 	while ((getline text <(src file)) > 0) {
@@ -67,10 +67,10 @@ function judge_file(	name, first, line)
 		}
 		if (text ~ /^{/)
 			first = head
-		body[line] = text
+		ends = first && text ~ /^}/
 		sub(/^[ \t]+/, "", text)
 		source[line] = text
-		if (first && body[line] ~ /^}/) {
+		if (ends) {
 			judge(name, first, line)
 			first = 0
 		}

@@ -191,6 +191,15 @@ static inline bool memcg_write(const struct memcg *m, const char *file, const ch
 	return write_file(path, text);
 }
 
+/* The number behind a name in one of its files, as read_count() has it. */
+static inline u64 memcg_count(const struct memcg *m, const char *file, const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/%s", m->dir, file);
+	return read_count(path, name);
+}
+
 /* A VM whose process died takes its threads along only when it is destroyed. */
 static inline bool memcg_remove(const struct memcg *m)
 {
@@ -218,6 +227,11 @@ static inline bool memcg_move(const struct memcg *m, int pid)
 
 	snprintf(text, sizeof(text), "%d", pid);
 	return memcg_write(m, "cgroup.procs", text);
+}
+
+static inline bool memcg_enter(const struct memcg *m)
+{
+	return memcg_move(m, 0);
 }
 
 /* Allocate pages, swap them out and free them on each CPU, more than it keeps of each. */
@@ -264,16 +278,14 @@ static inline bool memcg_children_died(const struct memcg *m)
 {
 	int pid, status, tries = 0;
 	struct memcg other;
-	char path[96];
 	u64 nr;
 
 	snprintf(other.dir, sizeof(other.dir), "%.50s/other", m->dir);
-	snprintf(path, sizeof(path), "%s/cgroup.stat", m->dir);
 	TEST_ASSERT(memcg_create(&other), "can't create %s", other.dir);
 	pid = fork();
 	TEST_ASSERT(pid >= 0, "fork()");
 	if (!pid) {
-		TEST_ASSERT(memcg_move(&other, 0), "can't enter %s", other.dir);
+		TEST_ASSERT(memcg_enter(&other), "can't enter %s", other.dir);
 		use_each_cpu();
 		_exit(0);
 	}
@@ -282,15 +294,10 @@ static inline bool memcg_children_died(const struct memcg *m)
 		/* Pages of files; and those that are on their way to an LRU list. */
 		write_file(DROP_CACHES, "1");
 		usleep(50000);
-		TEST_ASSERT_EQ(read_count(path, "nr_descendants"), 1);
-		nr = read_count(path, "nr_dying_descendants");
+		TEST_ASSERT_EQ(memcg_count(m, "cgroup.stat", "nr_descendants"), 1);
+		nr = memcg_count(m, "cgroup.stat", "nr_dying_descendants");
 	} while (nr && tries++ < 200);
 	return memcg_remove(&other) && !nr;
-}
-
-static inline bool memcg_enter(const struct memcg *m)
-{
-	return memcg_move(m, 0);
 }
 
 /* Opens LRU_GEN or LRU_GEN_FULL behind the line that names m. */

@@ -5,9 +5,10 @@
  * A process creates a VM with one memslot and one vCPU, runs it, ages and pages out
  * what it used, and ends.  That is repeated with the first allocation of the kernel
  * failing, then the second one, and so on by /proc/thread-self/fail-nth, until no
- * allocation is left.  Each time it is a new process, so that its first notifier is registered
- * anew.  A system call may do without, or it says ENOMEM and leaves nothing behind: at
- * last everything has to work, and the memory cgroup of all these processes to die.
+ * allocation is left.  Each time it is a new process, so that its first notifier is
+ * registered anew.  A system call may do without, or it says ENOMEM and leaves nothing
+ * behind: at last everything has to work, and the memory cgroup of all these processes
+ * to die.
  *
  * Warnings are for those to find who read the kernel's log.  It looks at neither
  * generations nor what the guest wrote, and allocations of other tasks don't fail.

@@ -519,33 +519,29 @@ static const char *setup_swap(struct racer *racer)
 /* Reclaiming less than was asked for is fine. */
 static bool step_reclaim(struct racer *racer)
 {
-	char path[96], size[16];
-	u64 stolen;
+	u64 stolen = memcg_count(&memcgs[0], "memory.stat", "pgsteal");
+	char size[16];
 
-	snprintf(path, sizeof(path), "%s/memory.stat", memcgs[0].dir);
-	stolen = read_count(path, "pgsteal");
 	snprintf(size, sizeof(size), "%uK", 64 + random_below(racer, 448));
 	memcg_write(&memcgs[0], "memory.reclaim", size);
-	return read_count(path, "pgsteal") != stolen;
+	return memcg_count(&memcgs[0], "memory.stat", "pgsteal") != stolen;
 }
 
 /* There is room for what is in swap, and no more. */
 static bool step_swap_full(struct racer *racer)
 {
 	struct range range = random_range(racer, false);
+	u64 failed = memcg_count(&memcgs[0], "memory.swap.events", "fail");
 	char path[96], size[32] = "0";
-	u64 failed;
 	bool ok;
 
 	snprintf(path, sizeof(path), "%s/memory.swap.current", memcgs[0].dir);
 	read_file(path, size, sizeof(size));
-	snprintf(path, sizeof(path), "%s/memory.swap.events", memcgs[0].dir);
-	failed = read_count(path, "fail");
 	ok = memcg_write(&memcgs[0], "memory.swap.max", size);
 	madvise(range.start, range.size, MADV_PAGEOUT);
 	pause_randomly(racer, 5000);
 	ok &= memcg_write(&memcgs[0], "memory.swap.max", "max");
-	return ok && read_count(path, "fail") != failed;
+	return ok && memcg_count(&memcgs[0], "memory.swap.events", "fail") != failed;
 }
 
 /* Any value, and n, that is without the multi-gen LRU. */
@@ -1267,6 +1263,7 @@ static void handle_signal(int signal)
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 	restore_host();
+	memcg_remove(&parent);
 	_exit(128 + signal);
 }
 

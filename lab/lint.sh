@@ -64,12 +64,13 @@ shell_files()
 	done || :
 }
 
-# A tag belongs into the first line that can hold one; licence, prose and mails have none.
+# A tag belongs into the first line that can hold one; licence, prose, mails and the kernel's ABI have
+# none.
 tagged()
 {
 	local file bad=
 	while read -r file; do
-		case $file in *.md | *.patch | COPYING | .gitignore) continue ;; esac
+		case $file in *.md | *.patch | COPYING | .gitignore | Documentation/ABI/*) continue ;; esac
 		head -n 2 "$file" | grep -q 'SPDX-License-Identifier: ' || bad="$bad $file"
 	done < <(files)
 	[ -z "$bad" ] || { echo "no SPDX tag in:$bad"; return 1; }

@@ -1180,6 +1180,7 @@ static void answer_of_report(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, young, c->young);
 	KUNIT_EXPECT_EQ(test, reporters.nr, c->fast);
+	KUNIT_EXPECT_EQ(test, reporters.nr + reporters.nr_others, 2);
 }
 
 /* An mm that nobody ever subscribed to. */

@@ -115,23 +115,35 @@ static __always_inline int kvm_age_slot_full(struct kvm *kvm,
 int kvm_age_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
 			unsigned long start, unsigned long end)
 {
+	struct kvm *kvm = mmu_notifier_to_kvm(mn);
 	bool clear = true;
+	int ret;
 
-	trace_kvm_age_hva(start, end);
+	ret = kvm_age_hva_range(kvm, start, end, kvm_age_slot_full, &clear);
 
-	return kvm_age_hva_range(mmu_notifier_to_kvm(mn), start, end,
-				 kvm_age_slot_full, &clear);
+	/* The architecture knows what it locks. */
+	kvm_count_full_aging(kvm, start, end, ret, false);
+	trace_kvm_age_hva(start, end, false, true, NULL,
+			  kvm_nr_young(start, end, ret), ret);
+
+	return ret;
 }
 
 int kvm_age_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 		       unsigned long address)
 {
+	struct kvm *kvm = mmu_notifier_to_kvm(mn);
 	bool clear = false;
+	int ret;
 
 	trace_kvm_test_age_hva(address);
 
-	return kvm_age_hva_range(mmu_notifier_to_kvm(mn), address, address + 1,
-				 kvm_age_slot_full, &clear);
+	ret = kvm_age_hva_range(kvm, address, address + 1, kvm_age_slot_full,
+				&clear);
+
+	kvm_count_full_aging(kvm, address, address + 1, ret, false);
+
+	return ret;
 }
 
 struct kvm_age_fast_only {
@@ -169,13 +181,17 @@ int kvm_age_test_clear_young_fast_only(struct mmu_notifier *mn,
 			.young = young,
 		},
 	};
+	struct kvm *kvm = mmu_notifier_to_kvm(mn);
+	unsigned int nr = (end - start) >> PAGE_SHIFT;
 	int ret;
 
-	ret = kvm_age_hva_range(mmu_notifier_to_kvm(mn), start, end,
-				kvm_age_slot_fast_only, &fast);
+	ret = kvm_age_hva_range(kvm, start, end, kvm_age_slot_fast_only, &fast);
 
-	trace_kvm_test_clear_young_fast_only(start, end, clear, pages,
-					     fast.range.nr_young, ret);
+	kvm_count_aging(kvm, &kvm->stat.generic.aging_fast,
+			pages ? bitmap_weight(pages, nr) : nr,
+			fast.range.nr_young);
+	trace_kvm_age_hva(start, end, true, clear, pages, fast.range.nr_young,
+			  ret);
 
 	return ret;
 }

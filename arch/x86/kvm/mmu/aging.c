@@ -315,6 +315,8 @@ static noinline bool shadow_mmu_age(struct kvm *kvm, struct kvm_memory_slot *slo
 	young = kvm_rmap_age_gfn_range(kvm, &range, !clear);
 	write_unlock(&kvm->mmu_lock);
 
+	atomic64_inc(&kvm->stat.generic.aging_locked);
+
 	return young;
 }
 

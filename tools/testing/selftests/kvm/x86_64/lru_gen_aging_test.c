@@ -21,7 +21,8 @@
  *   maps, and another one makes exactly the young pages old.  Or full aging asks
  *   about each page, once, where fast aging says that it does not see everything.
  *
- * An aging pass also counts the same in debugfs, whether it ages fast or not.
+ * An aging pass also counts the same in debugfs, whether it ages fast or not.  What
+ * /proc/vmstat, KVM and the events of the multi-gen LRU say of it agrees.
  *
  * What is not aged but zapped must not be forgotten: KPF_REFERENCED is set for the
  * pages that the guest used, and for no other one, under either LRU.
@@ -60,7 +61,7 @@
 
 #define TRACING			"/sys/kernel/tracing"
 #define KPAGEFLAGS		"/proc/kpageflags"
-#define OP_EVENT		"kvm_test_clear_young_fast_only"
+#define VMSTAT			"/proc/vmstat"
 
 /* Four page tables, and few enough events to keep in one trace buffer. */
 #define NR_PAGES		2048
@@ -586,10 +587,49 @@ static void expect_survivors(struct __test_metadata *_metadata, const struct pag
 }
 
 /******************************************************************************
+ *                          counters
+ ******************************************************************************/
+
+/* Of the multi-gen LRU, and of KVM for the VM. */
+struct counters {
+	u64 asked, young, fast, full, fallback, known_old;
+	u64 kvm_asked, kvm_young, kvm_fast, kvm_full, kvm_locked;
+};
+
+static struct counters read_counters(void)
+{
+	return (struct counters) {
+		.asked		= read_count(VMSTAT, "lru_gen_secondary_asked"),
+		.young		= read_count(VMSTAT, "lru_gen_secondary_young"),
+		.fast		= read_count(VMSTAT, "lru_gen_secondary_fast"),
+		.full		= read_count(VMSTAT, "lru_gen_secondary_full"),
+		.fallback	= read_count(VMSTAT, "lru_gen_secondary_fallback"),
+		.known_old	= read_count(VMSTAT, "lru_gen_secondary_known_old"),
+		.kvm_asked	= vm_get_stat(vm, "aging_asked"),
+		.kvm_young	= vm_get_stat(vm, "aging_young"),
+		.kvm_fast	= vm_get_stat(vm, "aging_fast"),
+		.kvm_full	= vm_get_stat(vm, "aging_full"),
+		.kvm_locked	= vm_get_stat(vm, "aging_locked"),
+	};
+}
+
+static struct counters counted_since(const struct counters *before)
+{
+	struct counters now = read_counters();
+	u64 *count = (u64 *)&now;
+	int i;
+
+	for (i = 0; i < sizeof(now) / sizeof(u64); i++)
+		count[i] -= ((const u64 *)before)[i];
+	return now;
+}
+
+/******************************************************************************
  *                          events of KVM
  ******************************************************************************/
 
 struct event {
+	/* Fast aging, which the op is for; otherwise full aging. */
 	bool op;
 	unsigned long start;
 	unsigned long end;
@@ -622,8 +662,8 @@ static void trace_start(struct __test_metadata *_metadata, const char *instance)
 	ASSERT_TRUE(trace_write(instance, "trace_options", "fields"));
 	ASSERT_TRUE(trace_write(instance, "buffer_size_kb", "4096"));
 	ASSERT_TRUE(trace_write(instance, "events/kvm/kvm_age_hva/enable", "1"));
-	if (!access(TRACING "/events/kvm/" OP_EVENT, X_OK))
-		ASSERT_TRUE(trace_write(instance, "events/kvm/" OP_EVENT "/enable", "1"));
+	if (!access(TRACING "/events/lru_gen", X_OK))
+		ASSERT_TRUE(trace_write(instance, "events/lru_gen/enable", "1"));
 	ASSERT_TRUE(truncate_file(tracing_path(instance, "trace")));
 	ASSERT_TRUE(trace_write(instance, "tracing_on", "1"));
 }
@@ -658,9 +698,9 @@ static bool next_event(FILE *trace, struct event *event)
 	char line[512];
 
 	while (fgets(line, sizeof(line), trace)) {
-		event->op = strstr(line, " " OP_EVENT ":");
-		if (!event->op && !strstr(line, " kvm_age_hva:"))
+		if (!strstr(line, " kvm_age_hva:"))
 			continue;
+		event->op = field(line, " fast=");
 		event->start = field(line, " start=");
 		event->end = field(line, " end=");
 		event->clear = field(line, " clear=");
@@ -1513,6 +1553,175 @@ TEST_F_TIMEOUT(memory, of_huge_pages_with_dirty_log, TIMEOUT)
 		SKIP(return, "transparent huge pages are off");
 	test_huge_pages(_metadata, &self->host,
 			&(struct layout) { .huge = true, .dirty_log = true });
+}
+
+/* What the guest uses, and then a pass finds. */
+static struct counters count_pass(struct __test_metadata *_metadata, struct host *host,
+				  struct pages set)
+{
+	struct memcg *m = &host->a.memcg;
+	struct counters before;
+	unsigned long seq;
+
+	use_pages(set);
+	trace_start(_metadata, host->tracing);
+	before = read_counters();
+	seq = memcg_age(_metadata, m);
+	before = counted_since(&before);
+	trace_stop(_metadata, host->tracing);
+	expect_size(_metadata, m, seq, nr_pages(&set));
+	return before;
+}
+
+/* The one event of a walk says what the counters of the walk say. */
+static void expect_walk_event(struct __test_metadata *_metadata, const char *instance,
+			      const struct counters *counted)
+{
+	FILE *trace = open_trace(instance);
+	char line[512];
+	int nr = 0;
+
+	while (fgets(line, sizeof(line), trace)) {
+		if (!strstr(line, " lru_gen_walk_mm:"))
+			continue;
+		nr++;
+		EXPECT_EQ(getpid(), field(line, " pid="));
+		EXPECT_LE(NR_PAGES, field(line, " pages="));
+		EXPECT_EQ(counted->asked, field(line, " asked="));
+		EXPECT_EQ(counted->fast, field(line, " fast="));
+		EXPECT_EQ(counted->full, field(line, " full="));
+		EXPECT_EQ(counted->fallback, field(line, " fallback="));
+		EXPECT_LT(0, field(line, " ns="));
+	}
+	EXPECT_EQ(1, nr);
+	fclose(trace);
+}
+
+/*
+ * Counters of two passes differ by the pages that the guest used in one of them: it
+ * runs the same code, through the same page tables.  The test's own memory is walked
+ * as well, and is young in neither.
+ */
+static void test_counters(struct __test_metadata *_metadata, struct host *host, enum aging how)
+{
+	struct pages few = every_nth_page(0, PAGES_PER_TABLE, NR_PAGES / PAGES_PER_TABLE);
+	struct pages prime = every_nth_page(0, 2, 1009);
+	struct counters a, b;
+	u64 nr;
+
+	prime = union_of(prime, &few);
+	add_page(&prime, NR_PAGES - 1);
+	nr = nr_pages(&prime) - nr_pages(&few);
+
+	how = set_aging(_metadata, how);
+	create_vm(&(struct layout) {});
+	make_old_memory(_metadata, &host->a.memcg, &(struct layout) {});
+	count_pass(_metadata, host, few);
+	a = count_pass(_metadata, host, few);
+	expect_walk_event(_metadata, host->tracing, &a);
+	b = count_pass(_metadata, host, prime);
+	expect_walk_event(_metadata, host->tracing, &b);
+
+	EXPECT_LE(NR_PAGES, a.asked);
+	EXPECT_EQ(a.asked, b.asked);
+	EXPECT_EQ(a.young + nr, b.young);
+	EXPECT_EQ(a.fallback, b.fallback);
+	EXPECT_EQ(0, b.known_old);
+	EXPECT_EQ(b.fast, b.kvm_fast);
+	EXPECT_EQ(b.full, b.kvm_full);
+	if (how == FAST) {
+		EXPECT_LE(2 * NR_PAGES / PAGES_PER_TABLE, b.fast);
+		EXPECT_EQ(a.fast, b.fast);
+		EXPECT_EQ(0, b.full);
+		EXPECT_EQ(0, b.fallback);
+		/* tested, and cleared */
+		EXPECT_EQ(a.kvm_asked + nr, b.kvm_asked);
+		EXPECT_EQ(a.kvm_young + 2 * nr, b.kvm_young);
+		EXPECT_EQ(0, b.kvm_locked);
+	} else {
+		EXPECT_EQ(0, b.fast);
+		EXPECT_EQ(b.asked, b.full);
+		EXPECT_LE(NR_PAGES / PAGES_PER_TABLE, b.fallback);
+		EXPECT_EQ(b.asked, b.kvm_asked);
+		EXPECT_EQ(b.young, b.kvm_young);
+		/* of full aging, only that of MMUs that don't age fast */
+		EXPECT_EQ(!ages_fast(), b.kvm_locked > 0);
+	}
+}
+
+TEST_F_TIMEOUT(memory, counters, TIMEOUT)
+{
+	test_counters(_metadata, &self->host, FULLY);
+}
+
+TEST_F_TIMEOUT(memory, fast_counters, TIMEOUT)
+{
+	test_counters(_metadata, &self->host, FAST);
+}
+
+/*
+ * Each young page is found once, as a target or as the neighbour of one; what is not
+ * promoted as a neighbour is asked about, or known to be old.
+ */
+static void test_look_around_counters(struct __test_metadata *_metadata, struct host *host,
+				      enum aging how)
+{
+	struct pages set = every_nth_page(3, 5, 400);
+	unsigned long nr_looks = 0, nr_neighbours = 0, nr_targets, own;
+	struct counters counted;
+	char line[512];
+	FILE *trace;
+
+	how = set_aging(_metadata, how);
+	create_vm(&(struct layout) {});
+	make_old_memory(_metadata, &host->a.memcg, &(struct layout) {});
+	memcg_age(_metadata, &host->a.memcg);
+	use_pages(set);
+	own = host->a.memcg.total - NR_PAGES;
+	counted = read_counters();
+	evict_around(_metadata, host, &set);
+	counted = counted_since(&counted);
+
+	trace = open_trace(host->tracing);
+	while (fgets(line, sizeof(line), trace)) {
+		/* all of it is the guest's; the test's own memory was young in the primary MMU */
+		if (!strstr(line, " lru_gen_look_around:") || field(line, " young="))
+			continue;
+		nr_looks += !!field(line, " mmus=");
+		nr_neighbours += field(line, " secondary=");
+		EXPECT_GE(WINDOW_PAGES, field(line, " pages="));
+		EXPECT_GE(1, field(line, " mmus="));
+	}
+	fclose(trace);
+
+	EXPECT_EQ(nr_pages(&set), nr_looks + nr_neighbours);
+	EXPECT_EQ(counted.fast, counted.kvm_fast);
+	EXPECT_EQ(counted.full, counted.kvm_full);
+	if (how == FAST) {
+		/* tests of windows ask about pages that are yet to be targets */
+		EXPECT_LE(nr_pages(&set), counted.young);
+		EXPECT_EQ(0, counted.fallback);
+		EXPECT_LT(0, counted.known_old);
+		nr_targets = counted.full + counted.known_old;
+		EXPECT_LE(NR_PAGES - nr_neighbours, nr_targets);
+		EXPECT_GE(NR_PAGES - nr_neighbours + own, nr_targets);
+	} else {
+		EXPECT_EQ(0, counted.fast);
+		EXPECT_EQ(0, counted.known_old);
+		EXPECT_EQ(nr_pages(&set), counted.young);
+		EXPECT_LE(nr_looks, counted.fallback);
+		EXPECT_EQ(counted.asked, counted.full);
+	}
+}
+
+TEST_F_TIMEOUT(memory, look_around_counters, TIMEOUT)
+{
+	test_look_around_counters(_metadata, &self->host, FULLY);
+}
+
+TEST_F_TIMEOUT(memory, fast_look_around_counters, TIMEOUT)
+{
+	test_look_around_counters(_metadata, &self->host, FAST);
 }
 
 /******************************************************************************

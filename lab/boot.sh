@@ -111,7 +111,8 @@ qemu_machine()
 		qemu=(-accel 'tcg,thread=single' -icount 'shift=0,sleep=off' -cpu EPYC)
 	elif accelerated; then
 		machine='hardware virtualization (KVM)'
-		qemu=(-accel kvm -cpu host)
+		# in a VM of its own this is told what its guests can do without
+		qemu=(-accel kvm -cpu "${LAB_GUEST_CPU:-host}")
 		return
 	else
 		machine='emulated AMD (TCG)'

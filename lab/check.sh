@@ -208,6 +208,7 @@ groups()
 	long_group_alone suite-kvm "$LAB/suite.sh" kvm
 	long_group_alone suite-kvm-legacy-mmu "$LAB/suite.sh" kvm kvm.tdp_mmu=0
 	long_group_alone suite-kvm-shadow "$LAB/suite.sh" kvm kvm_amd.npt=0
+	long_group_alone suite-kvm-nested "$LAB/suite.sh" -n kvm
 	long_group_alone suite-intel-ept "$LAB/suite.sh" -b kvm
 	long_group_alone suite-intel-eptad0 "$LAB/suite.sh" -b kvm kvm_intel.eptad=0
 	long_group_alone suite-intel-shadow "$LAB/suite.sh" -b kvm kvm_intel.ept=0

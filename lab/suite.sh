@@ -3,23 +3,24 @@
 # Runs the kernel's own selftests of KVM or mm on stock and on patched; prints TAP, a line a test
 # with both results.
 #
-#   suite.sh [-b] kvm|mm [CMDLINE]
+#   suite.sh [-b|-n] kvm|mm [CMDLINE]
 #
 #   -b	on Intel hosts, emulated by Bochs
+#   -n	in a guest of the host, which runs the same kernel: tests that run guests run nested ones
 #   CMDLINE chooses the mode of the MMU, e.g. kvm.tdp_mmu=0
 #
 # A test is "not ok" if it did better on stock.  One that fails on both kernels says something
 # about the test or the emulator and nothing about the series: the line tells.  The two VMs run
 # at the same time.  What a kernel reported is remembered by everything that decides about it
-# (image, tests, mode, emulator) and not run again, unless it warned, or it or a test did not come to
-# an end.
-# Those of mm are what run_vmtests.sh runs.  This repository's own tests are not among them,
-# lab/check.sh runs those.
+# (image, tests, mode, emulator) and not run again, unless it warned, or it or a test did not come
+# to an end.  Those of mm are what run_vmtests.sh runs.  This repository's own tests are not among
+# them, lab/check.sh runs those.
 #
 # Three tests are made smaller than their defaults, which take more than half an hour per kernel:
 # dirty_log_test does three of its 32 iterations, in one of its three ways to log
 # (dirty_aging_race_test covers another, the dirty ring is left out); max_guest_memory_test maps
-# 2 GiB by slots of 1 GiB, as the VM has no more; memslot_perf_test has 512 slots.
+# 2 GiB by slots of 1 GiB, as the VM has no more; memslot_perf_test has 512 slots.  Bochs and
+# nested guests are slower by far: more tests have less memory there, and less time.
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -30,6 +31,15 @@ ARGUMENTS=(
 	KSELFTEST_MAX_GUEST_MEMORY_TEST_ARGS='-m 2 -s 1'
 	KSELFTEST_MEMSLOT_PERF_TEST_ARGS='-s 512 -l 2'
 )
+SMALLER=(
+	KSELFTEST_ACCESS_TRACKING_PERF_TEST_ARGS='-b 16M'
+	KSELFTEST_DEMAND_PAGING_TEST_ARGS='-b 64M'
+	KSELFTEST_DIRTY_LOG_PERF_TEST_ARGS='-b 16M'
+	KSELFTEST_KVM_PAGE_TABLE_TEST_ARGS='-b 64M'
+	KSELFTEST_MAX_GUEST_MEMORY_TEST_ARGS='-m 1 -s 1'
+	KSELFTEST_MEMSLOT_MODIFICATION_STRESS_TEST_ARGS='-b 16M'
+	KSELFTEST_MEMSLOT_PERF_TEST_ARGS='-s 64 -l 1'
+)
 pids=()
 
 # key KERNEL: the directory that remembers what it reported
@@ -38,7 +48,7 @@ key()
 	{
 		sha256sum "$BUILD/$1/bzImage" "$LAB"/{boot,bochs,vm,host,lib,vm-kselftest}.sh "$LAB/init" "$LAB/kselftest.awk"
 		find "$LIST" -type f | LC_ALL=C sort | xargs -d '\n' sha256sum
-		echo "${host[*]} $collection $patience $cmdline ${ARGUMENTS[*]}"
+		echo "${host[*]} ${inner[*]} $collection $patience $cmdline ${ARGUMENTS[*]}"
 		dpkg-query -W qemu-system-x86 bochs 2>&1 || :
 	} | sed "s, .*/, ," | sha256sum | sed "s,^\([0-9a-f]*\).*,$CACHE/passed/suite-\1,"
 }
@@ -58,7 +68,7 @@ run()
 		return
 	fi
 	"$LAB/boot.sh" -k "$kernel" "${host[@]}" -a "$cmdline" -t 7200 -o "$OUT/$kernel" -- \
-		env "${ARGUMENTS[@]}" "$LAB/vm-kselftest.sh" -o "$patience" "$@" >/dev/null || code=$?
+		"${inner[@]/#KERNEL/$kernel}" env "${ARGUMENTS[@]}" "$LAB/vm-kselftest.sh" -o "$patience" "$@" >/dev/null || code=$?
 	[ $code -ge 2 ] || grep -q '^1\.\.[1-9]' "$OUT/$kernel/results" || code=3
 	echo $code >"$OUT/$kernel/code"
 	! grep -q '# TIMEOUT' "$OUT/$kernel/results" || return 0
@@ -109,18 +119,32 @@ compare()
 	}' "$OUT/stock/results" "$OUT/patched/results"
 }
 
-host=()
-if [ "${1-}" = -b ]; then
+host=() inner=() mode=
+case ${1-} in
+-b)
 	host=(-b)
+	mode=-b
 	shift
-fi
+	;;
+-n)
+	# One CPU: with more, QEMU's emulation interrupts guests that have interrupts off.
+	host=(-m 4096 -s 1)
+	inner=("$LAB/boot.sh" -k KERNEL -s 1 -t 7000 -o /tmp/nested --)
+	mode=-n
+	shift
+	;;
+esac
 case ${1-} in
 kvm) patience=600 ;;
 mm) patience=3600 ;; # all of it is one program
-*) die "no collection called \"${1-}\"" 'use: lab/suite.sh [-b] kvm|mm [CMDLINE]' ;;
+*) die "no collection called \"${1-}\"" 'use: lab/suite.sh [-b|-n] kvm|mm [CMDLINE]' ;;
 esac
 collection=$1 cmdline=${2-}
-OUT=$BUILD/suite-$collection${host[*]}${cmdline:+-$cmdline}
+if [ -n "$mode" ] && [ "$collection" = kvm ]; then
+	patience=200
+	ARGUMENTS+=("${SMALLER[@]}")
+fi
+OUT=$BUILD/suite-$collection$mode${cmdline:+-$cmdline}
 [ -e "$LIST/suite.txt" ] || die "no tests in $LIST" "run: lab/build.sh selftests"
 mapfile -t tests < <(grep "^$collection:" "$LIST/suite.txt")
 [ ${#tests[@]} -gt 0 ] || die "no tests of $collection in $LIST" "run: lab/build.sh selftests"

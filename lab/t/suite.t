@@ -35,7 +35,7 @@ chmod +x "$T/bin/dpkg-query"
 PATH=$T/bin:$PATH
 cat >"$R/lab/boot.sh" <<'BOOT'
 #!/bin/bash
-while getopts k:a:t:o:b option; do
+while getopts k:m:s:a:t:o:b option; do
 	case $option in
 	k) kernel=$OPTARG ;;
 	a) echo "$OPTARG" >"$T/cmdline" ;;
@@ -62,6 +62,11 @@ works "each runs all tests of the collection" grep -q 'vm-kselftest.sh -o 600 kv
 fails "another collection" 'no collection called "net"' "$R/lab/suite.sh" net
 works "the mode is passed on" sh -c "'$R/lab/suite.sh' kvm npt=0 && grep -qx npt=0 '$T/cmdline'"
 works "so is the host" sh -c "'$R/lab/suite.sh' -b kvm && grep -qx Bochs '$T/host'"
+works "a nested host boots the same kernel" sh -c "'$R/lab/suite.sh' -n kvm &&
+	grep -q '/lab/boot.sh -k stock .*-- env .*vm-kselftest.sh' '$T/stock.command' &&
+	grep -q '/lab/boot.sh -k patched .*-- env .*vm-kselftest.sh' '$T/patched.command'"
+works "and is remembered as another one" sh -c "rm '$T/stock.command' && '$R/lab/suite.sh' -n kvm &&
+	! [ -e '$T/stock.command' ] && '$R/lab/suite.sh' -n kvm kvm.tdp_mmu=0 && [ -e '$T/stock.command' ]"
 on patched 1 'not ok 1 kvm:a'
 verdict "worse on patched" '^not ok 1 - kvm:a: passes on stock, fails on patched'
 on stock 1 'not ok 1 kvm:a # exit=254'

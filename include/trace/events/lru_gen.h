@@ -44,7 +44,11 @@ static inline pid_t lru_gen_trace_pid(struct mm_struct *mm)
 
 #endif /* _TRACE_LRU_GEN_H_HELPERS */
 
-/* All of an mm has been walked for one lruvec, by the aging. */
+/*
+ * An mm has been walked for one lruvec, by the aging, maybe in part.  Of @entries, i.e.
+ * leaf entries of page tables, a huge page is one.  All else are pages: secondary MMUs
+ * were asked about @asked, of which @secondary were young.
+ */
 TRACE_EVENT(lru_gen_walk_mm,
 	TP_PROTO(struct mm_struct *mm, const struct lru_gen_mm_walk *walk, u64 ns),
 	TP_ARGS(mm, walk, ns),
@@ -53,9 +57,10 @@ TRACE_EVENT(lru_gen_walk_mm,
 		__field(	u64,		memcg		)
 		__field(	int,		nid		)
 		__field(	pid_t,		pid		)
-		__field(	unsigned int,	pages		)
+		__field(	unsigned int,	entries		)
 		__field(	unsigned int,	young		)
 		__field(	unsigned int,	asked		)
+		__field(	unsigned int,	secondary	)
 		__field(	unsigned int,	fast		)
 		__field(	unsigned int,	full		)
 		__field(	unsigned int,	fallback	)
@@ -66,26 +71,27 @@ TRACE_EVENT(lru_gen_walk_mm,
 		__entry->memcg		= lru_gen_trace_memcg(lruvec_memcg(walk->lruvec));
 		__entry->nid		= lruvec_pgdat(walk->lruvec)->node_id;
 		__entry->pid		= lru_gen_trace_pid(mm);
-		__entry->pages		= walk->mm_stats[MM_LEAF_TOTAL];
+		__entry->entries	= walk->mm_stats[MM_LEAF_TOTAL];
 		__entry->young		= walk->mm_stats[MM_LEAF_YOUNG];
 		__entry->asked		= walk->secondary[LRU_GEN_ASKED];
+		__entry->secondary	= walk->secondary[LRU_GEN_YOUNG];
 		__entry->fast		= walk->secondary[LRU_GEN_FAST];
 		__entry->full		= walk->secondary[LRU_GEN_FULL];
 		__entry->fallback	= walk->secondary[LRU_GEN_FALLBACK];
 		__entry->ns		= ns;
 	),
 
-	TP_printk("memcg=%llu nid=%d pid=%d pages=%u young=%u asked=%u fast=%u full=%u fallback=%u ns=%llu",
-		  __entry->memcg, __entry->nid, __entry->pid, __entry->pages,
-		  __entry->young, __entry->asked, __entry->fast, __entry->full,
-		  __entry->fallback, __entry->ns)
+	TP_printk("memcg=%llu nid=%d pid=%d entries=%u young=%u asked=%u secondary=%u fast=%u full=%u fallback=%u ns=%llu",
+		  __entry->memcg, __entry->nid, __entry->pid, __entry->entries,
+		  __entry->young, __entry->asked, __entry->secondary, __entry->fast,
+		  __entry->full, __entry->fallback, __entry->ns)
 );
 
 /*
  * The neighbors of a young page have been aged.  Without the page itself, @young
  * of @pages were young in the primary MMU and @secondary in secondary MMUs, of which
- * @mmus were asked and @skipped were not: they are slow, or had not reported the
- * page young.
+ * @mmus were good to ask and @skipped were not: they are slow, had not reported the
+ * page young, or are more than are remembered.
  */
 TRACE_EVENT(lru_gen_look_around,
 	TP_PROTO(struct mem_cgroup *memcg, int nid, unsigned int pages, unsigned int young,

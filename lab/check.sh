@@ -180,7 +180,9 @@ groups()
 	group kernels kernels
 	[ $failed -eq "$before" ] || built=n
 	group steps "$LAB/steps.sh"
+	group docs "$LAB/docs.sh"
 	vm_group kunit "$LAB/kunit.sh"
+	vm_group lrugen "$LAB/lrugen.sh"
 	mapfile -t ours < <(cat "$CACHE/kselftest/ours.txt" 2>/dev/null)
 	vm_group kselftest kselftest patched '' "${ours[@]}"
 	vm_group kselftest-legacy-mmu kselftest patched kvm.tdp_mmu=0 "${ours[@]}"

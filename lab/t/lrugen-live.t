@@ -18,7 +18,7 @@ export LRUGEN_MACHINE=$M
 # on ARGS...: lrugen on the machine; nobody is there to answer
 on()
 {
-	"$T/live/lrugen" "$@" </dev/null
+	timeout 300 "$T/live/lrugen" "$@" </dev/null
 }
 
 compile()

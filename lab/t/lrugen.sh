@@ -22,10 +22,10 @@ sanitized()
 	strict -g -fsanitize=address,undefined -fno-sanitize-recover=all "$@"
 }
 
-# checked ARGS...: lrugen with sanitizers
+# checked ARGS...: lrugen with sanitizers; one that does not end is ended, and fails
 checked()
 {
-	"$T/checked/lrugen" "$@"
+	timeout 300 "$T/checked/lrugen" "$@"
 }
 
 # harmless FILE: UTF-8, and no control character but newline, neither of ASCII nor of C1

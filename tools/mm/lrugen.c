@@ -431,8 +431,8 @@ static size_t put_start(FILE *file, struct str *name, size_t columns)
 }
 
 /*
- * Prints a name in at most so many columns; returns how many it took.  What is left out is before the
- * end, by which most names differ.
+ * Prints a name in at most so many columns; returns how many it took.  What is left
+ * out is before the end, by which most names differ.
  */
 static size_t put_name(FILE *file, struct str name, size_t columns)
 {
@@ -4558,9 +4558,10 @@ static int show(const struct sample *s)
 	if (opt.view == HIST && opt.svg)
 		ret = draw_svg(s);
 	if (opt.view == MMUS && lacks_stats(s)) {
-		complain("%s has no statistics of secondary MMUs, i.e. no %s in %s and no %s in %s; they take a kernel that ages fast, the former with CONFIG_LRU_GEN_STATS=y",
+		complain("%s has no statistics of secondary MMUs: no %s in %s, no %s in %s",
 			 s->from_dump ? opt.from : "this kernel", "lru_gen_secondary_*", VMSTAT,
 			 "aging_*", KVM);
+		complain("it takes fast aging and, for the former, CONFIG_LRU_GEN_STATS=y");
 		ret = NO_STATS;
 	}
 	if (opt.view == DOCTOR && nr_bad)

@@ -39,7 +39,8 @@ vm_initrd()
 		mv "$INITRD/$file.$$" "$INITRD/$file"
 		find "$INITRD" -name "$name-*.gz" ! -name "$file" -delete
 	fi
-	ln -sfn "$file" "$INITRD/$name"
+	# a VM in a VM sees what its host has made, read-only
+	[ "$(readlink "$INITRD/$name")" = "$file" ] || ln -sfn "$file" "$INITRD/$name"
 }
 
 # vm_job PLAN FILES COMMAND...: the second part, on stdout.  PLAN is for

@@ -3883,7 +3883,7 @@ static void check_vm_aging(const struct sample *s, const struct vm *vm, const ch
 	else if (!vm->stat[VM_FAST] && !vm->stat[VM_FULL])
 		finding(INFO, file, NULL, "VM %llu: was not aged yet", vm->pid);
 	else if (waits_for_lock(vm) && may_age_fast(s) && has_guests(vm))
-		finding(BAD, file, fix, "VM %llu: its guests lock aging", vm->pid);
+		finding(BAD, file, fix, "VM %llu: nested guests slow it", vm->pid);
 	else if (waits_for_lock(vm))
 		finding(INFO, file, NULL, "VM %llu: takes mmu_lock", vm->pid);
 	else

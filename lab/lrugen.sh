@@ -17,7 +17,7 @@ build()
 {
 	rm -rf "$OUT"
 	mkdir -p "$OUT/source"
-	cp -al "$CACHE/patched-src/tools" "$OUT/source" &&
+	cp -a "$CACHE/patched-src/tools" "$OUT/source" &&
 		make -C "$OUT/source/tools/mm" lrugen &&
 		cp "$OUT/source/tools/mm/lrugen" "$OUT"
 }

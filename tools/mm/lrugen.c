@@ -336,7 +336,7 @@ static unsigned long long multiply(unsigned long long a, unsigned long long b)
 
 /* A short text that is returned by value and lives as long as the expression it is used in. */
 struct cell {
-	char s[32];
+	char s[48];
 };
 
 /* How many bytes the valid UTF-8 sequence at s has, 0 if there is none; *code is its character */

@@ -24,7 +24,7 @@ build()
 
 "$LAB/tree.sh" patched
 logged lrugen-tools build
-! grep "warning: " "$LOGS/lrugen-tools.log" >&2 || die "lrugen has warnings" "see $LOGS/lrugen-tools.log"
+! grep "^lrugen.c:.*warning: " "$LOGS/lrugen-tools.log" >&2 || die "lrugen has warnings" "see $LOGS/lrugen-tools.log"
 logged idle-vm gcc -O2 -Wall -Wextra -static -o "$OUT/idle-vm" "$LAB"/{idle-vm,aged-vm}.c
 [ $# -gt 0 ] || set -- patched stock
 for kernel; do

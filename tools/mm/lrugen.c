@@ -510,36 +510,38 @@ static struct cell three_digits(double value, const char *unit)
 	return cell;
 }
 
+/* In the largest of the units that it is at least one of, each of which is a step larger. */
+static struct cell scaled_cell(double value, double step, const char * const *units, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; value >= step - 0.5 && i < nr - 1; i++)
+		value /= step;
+	return three_digits(value, units[i]);
+}
+
 static struct cell size_cell(unsigned long long bytes)
 {
 	static const char * const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double value = bytes;
 	struct cell cell;
-	size_t i = 0;
 
 	if (bytes < 1024) {
 		snprintf(cell.s, sizeof(cell.s), bytes ? "%lluB" : "%llu", bytes);
 		return cell;
 	}
-	for (; value >= 1023.5 && i < ARRAY_SIZE(units) - 1; i++)
-		value /= 1024;
-	return three_digits(value, units[i]);
+	return scaled_cell(bytes, 1024, units, ARRAY_SIZE(units));
 }
 
 static struct cell count_cell(unsigned long long count)
 {
 	static const char * const units[] = { "", "k", "M", "G", "T", "P", "E" };
-	double value = count;
 	struct cell cell;
-	size_t i = 0;
 
 	if (count < 100000) {
 		snprintf(cell.s, sizeof(cell.s), "%llu", count);
 		return cell;
 	}
-	for (; value >= 999.5 && i < ARRAY_SIZE(units) - 1; i++)
-		value /= 1000;
-	return three_digits(value, units[i]);
+	return scaled_cell(count, 1000, units, ARRAY_SIZE(units));
 }
 
 static struct cell age_cell(unsigned long long ms)
@@ -570,19 +572,15 @@ static struct cell age_cell(unsigned long long ms)
 static struct cell duration_cell(unsigned long long ns)
 {
 	static const char * const units[] = { "ns", "us", "ms", "s" };
-	double value = ns;
 	struct cell cell;
-	size_t i = 0;
 
 	if (ns >= 999000000000)
 		return age_cell(ns / 1000000);
-	for (; value >= 999.5 && i < ARRAY_SIZE(units) - 1; i++)
-		value /= 1000;
-	if (!i) {
+	if (ns < 1000) {
 		snprintf(cell.s, sizeof(cell.s), "%lluns", ns);
 		return cell;
 	}
-	return three_digits(value, units[i]);
+	return scaled_cell(ns, 1000, units, ARRAY_SIZE(units));
 }
 
 static struct cell percent_cell(double part, double whole)

@@ -37,9 +37,11 @@ sphinx()
 	say "$1: Sphinx on $dirs"
 	rm -rf "${OUT:?}/$1"
 	mkdir -p "$OUT/$1"
-	make -C "$CACHE/$1-src" O="$OUT/$1" SPHINXDIRS="$dirs" htmldocs 2>&1 | messages
-	# it leaves pages that it has generated in the source
-	make -C "$CACHE/$1-src" O="$OUT/$1" cleandocs >&2
+	logged "docs-$1" make -C "$CACHE/$1-src" O="$OUT/$1" SPHINXDIRS="$dirs" htmldocs ||
+		echo 'Sphinx: error: ended badly' >>"$LOGS/docs-$1.log"
+	# It generates pages in the source; those of the output are to stay.
+	make -C "$CACHE/$1-src" O="$OUT/$1" BUILDDIR="$OUT/$1/none" cleandocs >&2
+	messages <"$LOGS/docs-$1.log"
 }
 
 # kernel_doc TREE
@@ -59,31 +61,29 @@ abi()
 	(cd "$CACHE/$1-src" && scripts/get_abi.pl validate) 2>&1 | grep . | LC_ALL=C sort -u || :
 }
 
-# compare NAME FUNCTION: a line of TAP, and what is new
-compare()
+# result NAME [WHAT]: a line of TAP; it is not ok if there is something to say
+result()
 {
-	local new
 	tests=$((tests + 1))
-	new=$(LC_ALL=C comm -13 <("$2" stock) <("$2" patched))
-	if [ -z "$new" ]; then
+	if [ -z "${2-}" ]; then
 		echo "ok $tests - $1"
 	else
 		failed=1
 		echo "not ok $tests - $1"
-		echo "# ${new//$'\n'/$'\n'# }"
+		echo "# ${2//$'\n'/$'\n'# }"
 	fi
+}
+
+# compare NAME FUNCTION: what is new is not ok
+compare()
+{
+	result "$1" "$(LC_ALL=C comm -13 <("$2" stock) <("$2" patched))"
 }
 
 # built NAME PAGE: a tool that says nothing because it did nothing is no success
 built()
 {
-	tests=$((tests + 1))
-	if [ -s "$2" ]; then
-		echo "ok $tests - $1"
-	else
-		failed=1
-		echo "not ok $tests - $1: there is no $2"
-	fi
+	result "$1 is built" "$([ -s "$2" ] || echo "there is no $2")"
 }
 
 command -v sphinx-build >/dev/null || die 'no sphinx-build' 'lab/deps.sh installs it'
@@ -92,7 +92,7 @@ command -v sphinx-build >/dev/null || die 'no sphinx-build' 'lab/deps.sh install
 compare 'Sphinx has nothing new to say' sphinx
 for page in $(touched 'Documentation/*.rst'); do
 	page=${page#Documentation/} page=${page%.rst}
-	built "$page is built" "$OUT/patched/Documentation/output/${page%%/*}/${page#*/}.html"
+	built "$page" "$OUT/patched/Documentation/output/${page%%/*}/${page#*/}.html"
 done
 compare 'kernel-doc has nothing new to say' kernel_doc
 compare 'the files of Documentation/ABI are in order' abi

@@ -129,10 +129,11 @@ series()
 	sed 's/[[:space:]]*#.*//; /^[[:space:]]*$/d' "$ROOT/$SERIES/series"
 }
 
+# Documentation/results is about the series, not part of it.
 new_files()
 {
-	(cd "$ROOT" && find Documentation arch include mm virt tools -type f 2>/dev/null) |
-		LC_ALL=C sort
+	(cd "$ROOT" && find Documentation arch include mm virt tools -path Documentation/results -prune -o \
+		-type f -print 2>/dev/null) | LC_ALL=C sort
 }
 
 # inputs: what decides about patched-src, as lines of sha256sum

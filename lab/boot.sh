@@ -100,9 +100,10 @@ accelerated()
 }
 
 # What emulation needs: patience, since a CPU stands still while this machine is
-# busy; tolerance, since KVM reads the TSC frequency before the kernel refines it,
-# and stops the clocks of its guests when the two differ by more; and guests
-# without XSAVE, since they warn about the size that QEMU 7.2 gives for it.
+# busy; no check of the timer, which for the same reason may seem not to work;
+# tolerance, since KVM reads the TSC frequency before the kernel refines it, and
+# stops the clocks of its guests when the two differ by more; and guests without
+# XSAVE, since they warn about the size that QEMU 7.2 gives for it.
 qemu_machine()
 {
 	command -v qemu-system-x86_64 >/dev/null || die 'no qemu-system-x86_64' 'lab/deps.sh installs it'
@@ -118,7 +119,7 @@ qemu_machine()
 		machine='emulated AMD (TCG)'
 		qemu=(-accel "tcg,thread=$thread" -cpu EPYC)
 	fi
-	cmdline="rcupdate.rcu_cpu_stall_timeout=100 kvm.tsc_tolerance_ppm=100000 $cmdline"
+	cmdline="no_timer_check rcupdate.rcu_cpu_stall_timeout=100 kvm.tsc_tolerance_ppm=100000 $cmdline"
 	guest_cpu=host,-xsave
 }
 

@@ -64,13 +64,13 @@ shell_files()
 	done || :
 }
 
-# A tag belongs into the first line that can hold one; licence, prose, mails and the kernel's ABI have
-# none.
+# A tag belongs into the first line that can hold one; licence, prose, mails, the kernel's ABI and what
+# was measured have none.
 tagged()
 {
 	local file bad=
 	while read -r file; do
-		case $file in *.md | *.patch | COPYING | .gitignore | Documentation/ABI/*) continue ;; esac
+		case $file in *.md | *.patch | COPYING | .gitignore | Documentation/ABI/* | Documentation/results/*) continue ;; esac
 		head -n 2 "$file" | grep -q 'SPDX-License-Identifier: ' || bad="$bad $file"
 	done < <(files)
 	[ -z "$bad" ] || { echo "no SPDX tag in:$bad"; return 1; }
@@ -83,7 +83,7 @@ finished()
 
 spelling()
 {
-	files | grep -v '^COPYING$' | xargs -d '\n' codespell -I "$LAB/codespell-ignore"
+	files | grep -vE '^(COPYING$|Documentation/results/)' | xargs -d '\n' codespell -I "$LAB/codespell-ignore"
 }
 
 exported()

@@ -77,6 +77,18 @@ run()
 	mv "$known.new" "$known"
 }
 
+# describe: what both booted on, for lab/report.sh
+describe()
+{
+	local what='emulated AMD' cpus='2 CPUs' memory=2048
+	! grep -qwE 'svm|vmx' /proc/cpuinfo || [ ! -w /dev/kvm ] || what='hardware virtualization'
+	case $mode in
+	-n) what="$what, tests in a guest of the host" cpus='1 CPU' memory=4096 ;;
+	-b) what='emulated Intel (Bochs)' cpus='1 CPU' ;;
+	esac
+	echo "# host: Linux $(sed 's/-.*//' "$CACHE/pristine.version" 2>/dev/null), $what, $cpus, $memory MiB${cmdline:+, $cmdline}"
+}
+
 # compare: the results of both as one TAP
 compare()
 {
@@ -141,7 +153,7 @@ mm) patience=3600 ;; # all of it is one program
 esac
 collection=$1 cmdline=${2-}
 if [ -n "$mode" ] && [ "$collection" = kvm ]; then
-	patience=200
+	patience=100
 	ARGUMENTS+=("${SMALLER[@]}")
 fi
 OUT=$BUILD/suite-$collection$mode${cmdline:+-$cmdline}
@@ -155,4 +167,5 @@ for kernel in stock patched; do
 done
 wait
 trap - EXIT
+describe
 compare

@@ -91,14 +91,6 @@ find_image()
 	[ -f "$image" ] || die "no $kernel kernel ($image)" "build it: lab/build.sh $how"
 }
 
-# A /dev/kvm on a machine without svm or vmx cannot run a host of VMs.
-accelerated()
-{
-	grep -qwE 'svm|vmx' /proc/cpuinfo && [ -w /dev/kvm ] &&
-		echo quit | qemu-system-x86_64 -accel kvm -machine none -nodefaults \
-			-display none -monitor stdio >/dev/null 2>&1
-}
-
 # What emulation needs: patience, since a CPU stands still while this machine is
 # busy; no check of the timer, which for the same reason may seem not to work;
 # tolerance, since KVM reads the TSC frequency before the kernel refines it, and

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What boot.sh and guest.sh share: making an initramfs and waiting for a VM.
+# What boots VMs: making an initramfs, waiting for a VM, what to run it on.
 # Sourced by bash after lib.sh, never run.
 #
 # An initramfs has two parts, which QEMU gets as one file: vm_initrd() makes
@@ -90,6 +90,14 @@ vm_watch()
 	cat <&3
 	exec 3<&-
 	[ "$size" != -1 ]
+}
+
+# A /dev/kvm on a machine without svm or vmx cannot run a host of VMs.
+accelerated()
+{
+	grep -qwE 'svm|vmx' /proc/cpuinfo && [ -w /dev/kvm ] &&
+		echo quit | qemu-system-x86_64 -accel kvm -machine none -nodefaults \
+			-display none -monitor stdio >/dev/null 2>&1
 }
 
 # vm_stop PID: leave no VM behind; without PID there is none

@@ -25,6 +25,7 @@ usage()
 	cat <<-EOF
 	usage: lab/build.sh stock|patched [MAKE-TARGET...]
 	       lab/build.sh step COMMIT MAKE-TARGET...   COMMIT of the series, in step-src
+	       lab/build.sh step-config COMMIT NAME MAKE-TARGET...  with lab/configs/NAME.config
 	       lab/build.sh config NAME [MAKE-TARGET...] patched, with lab/configs/NAME.config
 	       lab/build.sh stock-config NAME MAKE-TARGET...
 	       lab/build.sh selftests                    kselftests of patched-src, for every kernel
@@ -287,7 +288,14 @@ stock | patched | selftests)
 	;;
 step)
 	[ $# -ge 3 ] || { usage >&2; exit 2; }
-	what=$1 which=$1 tree=step
+	what=$1 which=$1 tree=step commit=$2
+	shift 2
+	;;
+step-config)
+	[ $# -ge 4 ] || { usage >&2; exit 2; }
+	what=$1 which=step-$3 tree=step commit=$2
+	use_config "$3"
+	shift 3
 	;;
 config | stock-config)
 	[ $# -ge 2 ] || { usage >&2; exit 2; }
@@ -310,16 +318,18 @@ arm64-selftests)
 	exit 2
 	;;
 esac
-if [ "$what" = step ]; then
-	"$LAB/tree.sh" at "$2"
-	shift 2
+if [ "$tree" = step ]; then
+	"$LAB/tree.sh" at "$commit"
 else
 	"$LAB/tree.sh" "$tree"
 fi
 src=$CACHE/$tree-src
 obj=$src/obj
 case $what in
-selftests | arm64-selftests | *config) obj=$src/obj-${which#stock-} ;;
+selftests | arm64-selftests | *config)
+	obj=${which#stock-}
+	obj=$src/obj-${obj#step-}
+	;;
 esac
 [ "$arch_dir" != arm64 ] || image=Image
 mkdir -p "$obj"

@@ -181,6 +181,9 @@ groups()
 	[ $failed -eq "$before" ] || built=n
 	group steps "$LAB/steps.sh"
 	group docs "$LAB/docs.sh"
+	group series "$LAB/series.sh"
+	group update "$LAB/update.sh" check
+	! bootable deb || group deb "$LAB/deb-test.sh"
 	vm_group kunit "$LAB/kunit.sh"
 	vm_group lrugen "$LAB/lrugen.sh"
 	mapfile -t ours < <(cat "$CACHE/kselftest/ours.txt" 2>/dev/null)
@@ -215,6 +218,7 @@ groups()
 	long_group_alone suite-intel-eptad0 "$LAB/suite.sh" -b kvm kvm_intel.eptad=0
 	long_group_alone suite-intel-shadow "$LAB/suite.sh" -b kvm kvm_intel.ept=0
 	long_group_alone configs "$LAB/steps.sh" configs
+	long_group_alone each-step "$LAB/steps.sh" each
 	long_group_alone coverage "$LAB/coverage.sh"
 	# Bugs that all the tests above must notice
 	long_group_alone mutants "$LAB/mutants.sh"

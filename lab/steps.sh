@@ -6,9 +6,11 @@
 #   steps.sh		after each patch, and at the end, on x86 and arm64
 #   steps.sh configs	at the end, with each of lab/configs/; says by how much the code of mm/
 #			grows where there is no KVM to use it
+#   steps.sh each	after each patch, with all of KVM as modules and on arm64; boots each of them on x86
+#			and runs a short selftest.  It takes hours, and goes on where it was stopped
 #
 # What passed is remembered by everything that decides about it (source, configuration,
-# compiler), and only then not repeated.  The bootable images are lab/build.sh's.
+# compiler), and only then not repeated.  The bootable images are lab/build.sh's, but those of "each".
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -16,6 +18,9 @@ set -eu
 PARTS=(mm/ arch/x86/kvm/)
 PASSED=$CACHE/passed
 OUT=$BUILD/steps
+# of the kernel's own: the guest faults in all of its memory
+SHORT=demand_paging_test
+declare -A whole=()
 tests=0
 
 tree_git()
@@ -31,7 +36,8 @@ key()
 		cat "$CACHE/pristine.version"
 		tree_git ls-tree -r "$2" | grep -v '	tools/'
 		cat "$LAB/kernel.config"
-		[ ! -e "$LAB/configs/$1.config" ] || cat "$LAB/configs/$1.config"
+		[ ! -e "$LAB/configs/${1#each-}.config" ] || cat "$LAB/configs/${1#each-}.config"
+		[ "$1" != each-boot ] || sha256sum "$CACHE/kselftest/kvm/$SHORT"
 		gcc --version
 		sparse --version
 	} 2>&1 | sha256sum | sed "s,^\([0-9a-f]*\).*,$PASSED/$1-\1,"
@@ -134,6 +140,13 @@ sparse_patched()
 	sparse_of patched "$OUT/messages" && nothing_new "$(key sparse base).messages" "$OUT/messages"
 }
 
+# sparse_of_base: what is said about stock is known from then on
+sparse_of_base()
+{
+	say "steps: sparse"
+	result 'sparse runs on stock' once "$(key sparse base)" sparse_stock
+}
+
 ## each configuration
 
 # config_messages config|stock-config NAME: what is said about files that the series touches
@@ -171,12 +184,19 @@ with()
 	done
 }
 
-# code TREE OBJECT...: bytes of code and data, one object a line
+# code TREE OBJECT...: bytes of functions and data, one object a line.  Tracepoints are not among
+# them: what those of a file take is the same wherever they are.
 code()
 {
-	local tree=$1
+	local tree=$1 object
 	shift
-	(cd "$CACHE/$tree-src/obj-no-kvm" && find "$@" -exec size {} + 2>/dev/null | awk 'NR > 1 { print $NF, $4 }')
+	for object; do
+		nm -S -t d --defined-only "$CACHE/$tree-src/obj-no-kvm/$object" 2>/dev/null | awk -v object="$object" '
+			NF == 4 && $4 !~ /^_*(trace|perf_trace|bpf_trace|probestub|event|print_fmt|tpstrtab|SC[KT]__tp)/ {
+				n += $2
+			}
+			END { print object, n + 0 }'
+	done
 }
 
 growth()
@@ -190,13 +210,96 @@ growth()
 			END { printf "all of them %d -> %d bytes\n", old, new; exit new > old * 1.01 }'
 }
 
+## each patch, as those who take it build it
+
+# each_messages NAME COMMIT: what is said about the tree of COMMIT with lab/configs/NAME
+each_messages()
+{
+	local arch
+	arch=$(architecture "$1")
+	arch=${arch%% *}
+	arch=${arch:-x86}
+	[ -n "${whole[$1]-}" ] || rm -rf "$CACHE/step-src/obj-$1/mm" "$CACHE/step-src/obj-$1/arch/$arch/kvm"
+	whole[$1]=y
+	LAB_MAKE='' "$LAB/build.sh" step-config "$2" "$1" mm/ "arch/$arch/kvm/" &&
+		messages "$LOGS/step-$1-build.log" >"$OUT/messages"
+}
+
+each_base()
+{
+	each_messages "$1" base || return 1
+	mv "$OUT/messages" "$(key "each-$1" base).messages"
+}
+
+each_config()
+{
+	each_messages "$1" "$2" && nothing_new "$(key "each-$1" base).messages" "$OUT/messages" &&
+		{ [ "$1" != kvm-all ] || exported; }
+}
+
+# symbols FILTER OBJECT...: names that nm has under that letter
+symbols()
+{
+	local letter=$1
+	shift
+	nm "$@" 2>/dev/null | awk -v letter="$letter" 'NF > 1 && $(NF - 1) ~ letter { print $NF }' | LC_ALL=C sort -u
+}
+
+# exported: whatever KVM's modules use of mm/ and of kvm.ko is exported.  make would tell only after
+# it has built everything else.
+exported()
+{
+	local objects
+	cd "$CACHE/step-src/obj-kvm-all"
+	mapfile -t objects < <(find mm -name '*.o'; echo arch/x86/kvm/kvm.o)
+	LC_ALL=C comm -12 <(symbols '^U$' arch/x86/kvm/kvm.o arch/x86/kvm/kvm-{amd,intel}.o) \
+		<(symbols '^[BDRTVW]$' "${objects[@]}") >"$OUT/used"
+	nm "${objects[@]}" 2>/dev/null | sed -n 's/.* __export_symbol_//p' | LC_ALL=C sort -u >"$OUT/exported"
+	cd "$OLDPWD"
+	[ -s "$OUT/used" ] || { echo 'nothing is used, nm must have failed'; return 1; }
+	! LC_ALL=C comm -23 "$OUT/used" "$OUT/exported" | sed 's/^/not exported: /' | grep .
+}
+
+boots()
+{
+	"$LAB/build.sh" step "$1" bzImage &&
+		"$LAB/boot.sh" -k "$CACHE/step-src/obj/arch/x86/boot/bzImage" -t 900 -o "$OUT/boot" -- \
+			"$LAB/vm-kselftest.sh" "kvm:$SHORT"
+}
+
+# each_step COMMIT NAME
+each_step()
+{
+	local config
+	say "steps: $2"
+	for config in kvm-all arm64; do
+		result "compiles with $config: $2" once "$(key "each-$config" "$1")" each_config "$config" "$1"
+	done
+	result "boots, and $SHORT passes: $2" once "$(key each-boot "$1")" boots "$1"
+}
+
+each()
+{
+	local config commit
+	mkdir -p "$PASSED"
+	"$LAB/build.sh" selftests
+	for config in kvm-all arm64; do
+		result "Debian's kernel compiles with $config" once "$(key "each-$config" base)" each_base "$config"
+	done
+	for commit in $(tree_git rev-list --reverse base..series); do
+		each_step "$commit" "$(tree_git log -1 --format=%s "$commit")"
+	done
+}
+
 rm -rf "$OUT"
 mkdir -p "$OUT"
 "$LAB/tree.sh" patched
-say "steps: sparse"
-result 'sparse runs on stock' once "$(key sparse base)" sparse_stock
 case ${1-} in
+each)
+	each
+	;;
 configs)
+	sparse_of_base
 	mapfile -t configs < <(cd "$LAB/configs" && printf '%s\n' *.config)
 	result "Debian's kernel compiles" once "$(key step base)" base_step "$(key step base)"
 	with "${configs[@]%.config}"
@@ -204,6 +307,7 @@ configs)
 	sed 's/^/# /' "$OUT/out"
 	;;
 *)
+	sparse_of_base
 	result 'sparse has nothing new to say' once "$(key sparse series)" sparse_patched
 	steps
 	with arm64

@@ -34,7 +34,9 @@ usage()
 	  track FILE...       let series.git know FILE as Debian ships it, before a commit edits it
 	  pending             what patched-src has that patches/ lacks
 	  refresh             write the commits of patched-src back as patches and new files
-	  export-series DIR   the complete series for "git am", new files included
+	  export-series DIR   the complete series for "git am": cover letter, and new files included
+	                      (git am --empty=drop DIR/*.patch; to send it, in a kernel tree:
+	                      git send-email --cc-cmd='scripts/get_maintainer.pl --norolestats' DIR)
 	LAB_KEEP=1 leaves patched-src alone even where patches/ says otherwise.
 	EOF
 }
@@ -535,12 +537,31 @@ remove_gone()
 		done
 }
 
+# letter: the cover letter's subject and body, and what the series is based on
+letter()
+{
+	sed '/^#/d' "$ROOT/$SERIES/cover-letter.txt" | sed '/./,$!d'
+	echo
+	echo "Base: Debian's linux-source-$VERSION $version."
+}
+
+# git takes subject and body of a cover letter from the branch's description, and who wrote it
+# from the committer; the date must not change with every export.
 export_series()
 {
+	local args=() name email date file
 	mkdir -p "$1"
 	rm -f "$1"/*.patch
-	pgit format-patch -q --zero-commit --no-signature --no-renames -n -o "$1" base..series
-	say "the series for git am: $1"
+	[ ! -e "$ROOT/$SERIES/cover-letter.txt" ] || args=(--cover-letter --cover-from-description=subject)
+	{ read -r name; read -r email; read -r date; } < <(pgit log -1 --format='%an%n%ae%n%aI' series)
+	GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=$email GIT_COMMITTER_DATE=$date \
+		pgit -c branch.series.description="$([ ${#args[@]} -eq 0 ] || letter)" \
+		format-patch -q --zero-commit --no-signature --no-renames -n "${args[@]}" -o "$1" base..series
+	# checkpatch takes the long ones of these for prose that is not wrapped
+	for file in "$1"/0*-cover-letter.patch; do
+		[ ! -e "$file" ] || sed -i '/^ create mode /d' "$file"
+	done
+	say "the series, for git am --empty=drop: $1/*.patch"
 }
 
 case ${1-} in

@@ -152,6 +152,7 @@ chmod +x "$T/bin/df"
 fails "a full disk" "0 MiB free" build stock
 rm "$T/bin/df"
 fails "a step without a target" "usage: lab/build.sh" build step HEAD
+fails "a step of a configuration without a target" "usage: lab/build.sh" build step-config base kvm-all
 works "a step" build step base bzImage
 fails "an unknown kernel" "usage: lab/build.sh" build frob
 done_testing

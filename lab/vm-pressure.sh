@@ -135,7 +135,7 @@ report_work()
 # KVM that age, by name: they, or what is inlined into them, make the calls and take mmu_lock.
 LOOK_AROUND='^(lru_gen_)?look_around'
 WINDOW_TEST='^get_old_pages'
-AGING='^kvm(_.*)?_(young|age|aging)(_|$)'
+AGING='^kvm(_.*)?_(young|age|aging)(_|$)|^shadow_mmu_age'
 
 # GCC may leave the inline mmu_notifier_clear_young() out of line.  Where that does
 # not jump but call, the caller is further up: beyond its frame pointer.

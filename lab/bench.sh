@@ -1,0 +1,462 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Workloads: guests whose host has too little memory, on stock and patched, a table of each.
+#
+# usage: lab/bench.sh [--help]
+#
+# Settings come from the environment; --help lists them, and each workload's parameters.  A
+# workload is lab/work-NAME.sh, or NAME-N where it takes a pressure.  An arm is a kernel and what
+# /sys/kernel/mm/lru_gen/enabled is set to: see lab/work.sh.  Each is run RUNS times, the arms taking
+# turns and another one being the first each time, and once more with probes that count.
+#
+# Where the machine has hardware virtualization, or with ACCEL=kvm, a run is a boot of lab/boot.sh with it,
+# one at a time.  Otherwise the host is emulated: one instruction takes one nanosecond, so boots do not
+# mind each other and run JOBS at a time.  With ON=host there is no boot: runs are on this machine
+# as it is booted, with the arms that its kernel has.  Boot the other kernel and run it again for the other
+# arms: all are in the table then.
+#
+# What a run printed is in build/workloads/WORKLOAD/ARM-RUN/results (build/workloads-kvm and -host),
+# the tables in table.txt beside them, and for programs in table.tsv.  A run that fails is named, and in the
+# end there is no table.  What was measured with the same kernel, lab and settings is not measured again:
+# the next run goes on, RUNS=10 after RUNS=5 adds five, "rm -r build/workloads" begins anew.
+#
+# A star is a difference from the first arm that ministat proves at 95 %.  It builds no kernel, asserts
+# nothing, and says nothing about what is a good result.
+# shellcheck disable=SC2153 # settings are set by their names
+set -euo pipefail
+
+. "$(dirname "$0")/lib.sh"
+
+# Names, defaults, meanings; "machine" is what depends on it
+SETTINGS=(
+	'RUNS 5 runs of each workload and arm'
+	'COUNTS 1 how many with probes: 0 or 1'
+	'WORKLOADS memory-50,memory-75,memory-90,file,four,wakeup,nested,store which'
+	'ARMS machine which; all that there are: stock-mglru,stock-classic,patched-off,patched-on'
+	'ACCEL auto "kvm" for hardware virtualization, "tcg" to emulate, "auto" for the first that there is'
+	'ON vm "host": no VM, but guests on this machine as it is booted'
+	'JOBS machine runs at a time; more than 1 on emulated hosts only'
+	'HOST_MIB machine memory of the host VM'
+	'HOST_CPUS machine its CPUs'
+	'SEED 1 the first run has this seed, the next one the next'
+)
+ALL_ARMS=(stock-mglru stock-classic patched-off patched-on patched-classic)
+ENABLED=/sys/kernel/mm/lru_gen/enabled
+MAX_FAILED=3
+
+usage()
+{
+	local name default meaning setting workload
+	echo 'usage: [NAME=VALUE...] lab/bench.sh'
+	for setting in "${SETTINGS[@]}"; do
+		read -r name default meaning <<<"$setting"
+		printf '  %-22s%s (%s)\n' "$name" "$meaning" "$default"
+	done
+	echo
+	echo 'Parameters of workloads (on emulated hosts; on others)'
+	for workload in "$LAB"/work-*.sh; do
+		"$workload" --parameters | while read -r name default other meaning; do
+			printf '  %-22s%s (%s; %s)\n' "$name" "$meaning" "$default" "$other"
+		done
+	done | sort -u
+}
+
+##
+## settings
+##
+
+read_settings()
+{
+	local name default meaning setting
+	for setting in "${SETTINGS[@]}"; do
+		read -r name default meaning <<<"$setting"
+		[ "$default" != machine ] || default=''
+		declare -g "$name=${!name:-$default}"
+	done
+	number RUNS
+	number SEED
+	[[ $COUNTS =~ ^[01]$ ]] || die "COUNTS=$COUNTS: neither 0 nor 1"
+	one_of ACCEL auto tcg kvm
+	one_of ON vm host
+	IFS=', ' read -r -a workloads <<<"$WORKLOADS"
+	for name in "${workloads[@]}"; do
+		[[ $name =~ ^[a-z]+(-[1-9][0-9]?)?$ && -x $(script "$name") ]] ||
+			die "WORKLOADS=$WORKLOADS: there is no $name" "those there are: lab/bench.sh --help"
+	done
+}
+
+# number NAME
+number()
+{
+	[[ ${!1} =~ ^[1-9][0-9]{0,6}$ ]] || die "$1=${!1}: not a number from 1 to 9999999" 'see lab/bench.sh --help'
+}
+
+# one_of NAME VALUE...
+one_of()
+{
+	local name=$1 value
+	shift
+	for value; do
+		[ "${!name}" != "$value" ] || return 0
+	done
+	die "$name=${!name}: not one of $*" 'see lab/bench.sh --help'
+}
+
+# script WORKLOAD
+script()
+{
+	echo "$LAB/work-${1%-*}.sh"
+}
+
+# pressure WORKLOAD: or nothing
+pressure()
+{
+	[[ $1 != *-* ]] || echo "${1##*-}"
+}
+
+# read_arms ARM...: those that this machine could run
+read_arms()
+{
+	local arm
+	IFS=', ' read -r -a arms <<<"${ARMS:-${*:1:4}}"
+	for arm in "${arms[@]}"; do
+		[[ " $* " = *" $arm "* ]] || die "ARMS=$ARMS: there is no $arm here" "those there are: $*"
+	done
+}
+
+# parameters: of all workloads, NAME=VALUE a line; where they come from depends on the machine
+parameters()
+{
+	local workload name emulated real
+	for workload in "${workloads[@]}"; do
+		"$(script "$workload")" --parameters
+	done | sort -u | while read -r name emulated real _; do
+		[ "$machine" = tcg ] || emulated=$real
+		[[ ${!name:-$emulated} =~ ^[1-9][0-9]{0,6}$ ]] ||
+			die "$name=${!name}: not a number from 1 to 9999999" 'see lab/bench.sh --help'
+		echo "$name=${!name:-$emulated}"
+	done
+}
+
+##
+## the machine
+##
+
+no_virtualization()
+{
+	die "${1}this machine has no hardware virtualization that can be used: $2" "$3"
+}
+
+# require_kvm: the same things that boot.sh looks at
+require_kvm()
+{
+	local way_out='leave out ACCEL and ON: the host is emulated then, and what it prints are instructions'
+	grep -qwE 'svm|vmx' /proc/cpuinfo ||
+		no_virtualization "$1" 'its CPU has neither SVM nor VMX' \
+			"if it is a VM, let it have nested virtualization (kvm_intel.nested=1, kvm_amd.nested=1, the CPU \"host\"); or $way_out"
+	[ -e /dev/kvm ] || no_virtualization "$1" 'there is no /dev/kvm' \
+		"load kvm_intel or kvm_amd, and see in the kernel log why it refuses; or $way_out"
+	[ -w /dev/kvm ] || no_virtualization "$1" 'you may not write to /dev/kvm' \
+		"run it as root, or join the group that /dev/kvm has; or $way_out"
+}
+
+has_kvm()
+{
+	grep -qwE 'svm|vmx' /proc/cpuinfo && [ -w /dev/kvm ]
+}
+
+# What the runs have in common: machine, OUT, what to boot with, and how many at a time
+choose_machine()
+{
+	machine=tcg what='emulated AMD, 1 CPU, 1 instruction = 1 ns'
+	OUT=$ROOT/build/workloads
+	if [ "$ON" = host ]; then
+		choose_host
+		return
+	fi
+	[ "$ACCEL" != kvm ] || require_kvm 'ACCEL=kvm: '
+	if [ "$ACCEL" = kvm ] || { [ "$ACCEL" = auto ] && has_kvm; }; then
+		machine=kvm OUT=$ROOT/build/workloads-kvm
+		HOST_MIB=${HOST_MIB:-8192} HOST_CPUS=${HOST_CPUS:-4} JOBS=${JOBS:-1}
+		what="hardware virtualization, $HOST_CPUS CPUs"
+		clock=(-s "$HOST_CPUS" -t 900)
+	else
+		HOST_MIB=${HOST_MIB:-1024} HOST_CPUS=${HOST_CPUS:-1} JOBS=${JOBS:-$(nproc)}
+		[ "$HOST_CPUS" = 1 ] || die "HOST_CPUS=$HOST_CPUS: emulated hosts have one CPU" 'leave it out'
+		clock=(-i -t 600)
+	fi
+	number HOST_MIB
+	number HOST_CPUS
+	number JOBS
+	[ $machine = tcg ] || [ "$JOBS" = 1 ] || die "JOBS=$JOBS: runs on hardware would disturb each other" 'leave it out'
+	read_arms "${ALL_ARMS[@]}"
+}
+
+choose_host()
+{
+	machine=host OUT=$ROOT/build/workloads-host what='this machine'
+	[ "${JOBS:-1}" = 1 ] || die "JOBS=$JOBS: runs on hardware would disturb each other" 'leave it out'
+	JOBS=1
+	require_host
+	if [ "$(bits_possible)" = y ]; then
+		read_arms patched-off patched-on patched-classic
+	else
+		read_arms stock-mglru stock-classic
+	fi
+}
+
+# bits_possible: whether the booted kernel has fast aging; it has if it keeps the bit
+bits_possible()
+{
+	local before
+	before=$(cat $ENABLED)
+	echo $((before | 8)) >$ENABLED
+	[ $(($(cat $ENABLED) & 8)) -eq 0 ] || echo y
+	echo "$before" >$ENABLED
+}
+
+require_host()
+{
+	local program way_out='or leave out ON: it runs in a VM then'
+	require_kvm 'ON=host: '
+	[ "$(id -u)" = 0 ] || die 'ON=host: not root' "it sets up memory cgroups and the multi-gen LRU: run it as root, $way_out"
+	[ -w $ENABLED ] || die 'ON=host: this kernel has no multi-gen LRU' \
+		"boot one with CONFIG_LRU_GEN=y, such as the patched one, $way_out"
+	[ -e /sys/kernel/debug/lru_gen ] || die 'ON=host: no /sys/kernel/debug/lru_gen' \
+		'mount debugfs: mount -t debugfs debugfs /sys/kernel/debug'
+	grep -qsw memory /sys/fs/cgroup/cgroup.subtree_control || die 'ON=host: no memory controller of cgroup v2' \
+		"boot with systemd.unified_cgroup_hierarchy=1, or echo +memory >/sys/fs/cgroup/cgroup.subtree_control, $way_out"
+	[ "$(wc -l </proc/swaps)" -gt 1 ] || die 'ON=host: this machine has no swap' \
+		"without swap guests can't lose memory: add some (zramctl, mkswap, swapon), $way_out"
+	for program in qemu-system-x86_64 busybox; do
+		command -v $program >/dev/null || die "ON=host: no $program" 'lab/deps.sh installs it'
+	done
+	[ ! -e /sys/fs/cgroup/lab-work ] || die 'ON=host: /sys/fs/cgroup/lab-work exists' \
+		'another run is using it, or was killed: kill what is in it and remove it'
+}
+
+prepare()
+{
+	local which workload
+	# one assignment, since the exit code of a process substitution is lost
+	which=$(parameters)
+	mapfile -t environment <<<"$which"
+	guest_kernel=$BUILD/stock/bzImage
+	for which in stock patched; do
+		[ "$machine" = host ] || [ -f "$BUILD/$which/bzImage" ] || die "no $which kernel" 'build it: make kernel'
+	done
+	[ -f "$guest_kernel" ] || die 'no kernel for the guests' 'build it: make kernel'
+	command -v ministat >/dev/null || die 'no ministat' 'lab/deps.sh installs it'
+	mkdir -p "$OUT"
+	rm -f "$OUT"/table.* "$OUT/failed"
+	for workload in $(printf '%s\n' "${workloads[@]%-*}" | uniq); do
+		logged "prepare-$workload" env "${environment[@]}" "$LAB/work-$workload.sh" --prepare
+	done
+}
+
+##
+## runs
+##
+
+# key WORKLOAD ARM RUN: what decides about the results: of the kernel, and all else
+key()
+{
+	local kernel=$BUILD/${2%%-*}/bzImage file
+	if [ "$machine" = host ]; then uname -rv; else cat "$kernel"; fi | sha256sum | cut -c 1-16
+	{
+		cat "$guest_kernel" "$(script "$1")" \
+			"$LAB"/{lib,work,count,host,guest,vm,boot}.sh "$LAB"/{wakeup,aged-vm}.[ch] "$LAB/init"
+		# what runs in its guests
+		grep -o 'guest-[a-z]*\.sh' "$(script "$1")" | sort -u | while read -r file; do cat "$LAB/$file"; done
+		echo "$@" "$machine" "${HOST_MIB-}" "${HOST_CPUS-}" "$SEED"
+		printf '%s\n' "${environment[@]}" | grep -iE "^(${1%-*}|guest|swap|sample)_"
+	} 2>/dev/null | sha256sum | cut -c 1-16
+}
+
+# is_done DIRECTORY KEY
+is_done()
+{
+	[ "$(cat "$1/done" 2>/dev/null)" = "$2" ]
+}
+
+# stoppable COMMAND...: if this is told to end, so is the command, which then has the time to undo what it did
+stoppable()
+{
+	local pid
+	"$@" &
+	pid=$!
+	# shellcheck disable=SC2064 # this process, now
+	trap "kill $pid; wait $pid; exit 130" TERM
+	wait $pid
+}
+
+# one_run WORKLOAD ARM RUN KEY: with its log beside the results
+one_run()
+{
+	local workload=$1 arm=$2 run=$3 dir=$OUT/$1/$2-$3 what=work seed=$SEED begin=$SECONDS command
+	if [ "$run" = counts ]; then what=counts; else seed=$((SEED + run - 1)); fi
+	mkdir -p "$dir"
+	rm -f "$dir/done"
+	command=(env "${environment[@]}" "SEED=$seed" "LAB_GUEST_KERNEL=$guest_kernel" LAB_ON="$ON"
+		"$(script "$workload")" "$arm" "$what")
+	[ -z "$(pressure "$workload")" ] || command+=("$(pressure "$workload")")
+	if [ "$machine" = host ]; then
+		stoppable timeout 3600 "${command[@]}" >"$dir/results" 2>"$dir/log"
+	else
+		stoppable "$LAB/boot.sh" -k "${arm%%-*}" -m "$HOST_MIB" "${clock[@]}" -o "$dir" -- "${command[@]}" \
+			>/dev/null 2>"$dir/log"
+	fi || {
+		tail -n 20 "$dir/log" >&2
+		say "$workload, $arm, $run: failed, see $dir"
+		echo "$workload/$arm-$run" >>"$OUT/failed"
+		return
+	}
+	echo $((SECONDS - begin)) >"$dir/seconds"
+	echo "$4" >"$dir/done"
+}
+
+# failures: how many there were
+failures()
+{
+	if [ -e "$OUT/failed" ]; then wc -l <"$OUT/failed"; else echo 0; fi
+}
+
+# wait_for_job: until there are fewer than JOBS
+wait_for_job()
+{
+	while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do
+		wait -n || :
+	done
+}
+
+# run WORKLOAD ARM RUN
+run()
+{
+	local key
+	count=$((count + 1))
+	key=$(key "$@")
+	if is_done "$OUT/$1/$2-$3" "$key"; then
+		say "run $count of $runs: $1, $2, $3: done before"
+		return
+	fi
+	wait_for_job
+	[ "$(failures)" -lt $MAX_FAILED ] || return 0
+	say "run $count of $runs: $1, $2, $3"
+	one_run "$@" "$key" &
+}
+
+# Another arm is the first in each run and workload, so that none is always measured after another.
+measure()
+{
+	local run_nr workload i shift
+	for ((run_nr = 1; run_nr <= RUNS + COUNTS; run_nr++)); do
+		shift=$((run_nr - 1))
+		for workload in "${workloads[@]}"; do
+			for ((i = 0; i < ${#arms[@]}; i++)); do
+				run "$workload" "${arms[(i + shift) % ${#arms[@]}]}" \
+					"$([ $run_nr -le "$RUNS" ] && echo $run_nr || echo counts)"
+			done
+			shift=$((shift + 1))
+		done
+	done
+	wait
+	[ ! -e "$OUT/failed" ] || die "runs failed: $(paste -sd ' ' "$OUT/failed")" \
+		"their logs are in $OUT; run it again, it goes on where this ended"
+}
+
+##
+## tables
+##
+
+# table_arms WORKLOAD: with those of another kernel that this machine was booted into before
+table_arms()
+{
+	local arm first list=()
+	for arm in "${ALL_ARMS[@]}"; do
+		first=$OUT/$1/$arm-1/done
+		if [[ " ${arms[*]} " = *" $arm "* ]]; then
+			list+=("$arm")
+		elif [ "$machine" = host ] && [ "$(tail -n 1 "$first" 2>/dev/null)" = "$(key "$1" "$arm" 1 | tail -n 1)" ]; then
+			list+=("$arm")
+		fi
+	done
+	echo "${list[*]}"
+}
+
+# results WORKLOAD ARM...: the files, of the runs that were asked for
+results()
+{
+	local arm i
+	for arm in "${@:2}"; do
+		for ((i = 1; i <= RUNS; i++)); do echo "$OUT/$1/$arm-$i/results"; done
+		[ "$COUNTS" = 0 ] || echo "$OUT/$1/$arm-counts/results"
+	done | while read -r i; do [ ! -f "$i" ] || echo "$i"; done
+}
+
+# differs FILE FILE: ministat needs three numbers
+differs()
+{
+	[ -f "$1" ] && [ "$(wc -l <"$1")" -ge 3 ] && [ "$(wc -l <"$2")" -ge 3 ] &&
+		ministat -A -c 95 "$1" "$2" | grep -q '^Difference at'
+}
+
+# stars DIRECTORY FIRST-ARM: those of the numbers that differ from the first arm's, as "KEY ARM"
+stars()
+{
+	local file key arm
+	for file in "$1"/*; do
+		arm=${file##*.} key=${file##*/} key=${key%.*}
+		[ "$arm" = "$2" ] || ! differs "$1/$key.$2" "$file" || echo "$key $arm"
+	done
+}
+
+# table WORKLOAD
+table()
+{
+	local list files numbers
+	list=$(table_arms "$1")
+	# shellcheck disable=SC2086 # one word an arm
+	mapfile -t files < <(results "$1" $list)
+	numbers=$(mktemp -d)
+	awk -v workload="$1" -v arms="$list" -v numbers="$numbers" -f "$LAB/work-table.awk" "$LAB/work-metrics" "${files[@]}"
+	stars "$numbers" "${list%% *}" >"$OUT/$1/stars"
+	rm -rf "$numbers"
+	awk -v workload="$1" -v arms="$list" -v stars="$OUT/$1/stars" -v tsv="$OUT/table.tsv" \
+		-f "$LAB/work-table.awk" "$LAB/work-metrics" "${files[@]}"
+	printf '\n%s: %s\n\n' "$1" "$(printf '%s\n' "${environment[@]}" | grep -iE "^${1%-*}_" | paste -sd ' ')"
+}
+
+tables()
+{
+	local workload
+	cat <<-HEAD
+		Linux $(cat "$OUT"/*/*-1/results | sed -n 's/^kernel //p' | sort -u | paste -sd ' '); $what.
+		$RUNS run(s): medians, with how far they are spread: greatest less least, in percent of the median.
+		*: ministat finds the difference from the first column real, at 95 %; of 20 rows without any
+		difference one has a star.  -: the kernel, or the arm, does not count it.
+		$(printf '%s\n' "${environment[@]}" | grep -E '^(GUEST|SWAP|SAMPLE)_' | paste -sd ' ')
+
+	HEAD
+	for workload in "${workloads[@]}"; do table "$workload"; done
+	[ $machine != tcg ] || cat <<-TAIL
+		Emulated: microseconds are thousands of instructions, no times of any hardware.  With one CPU nobody
+		waits for mmu_lock, so that is 0; how often it is taken is not.
+	TAIL
+}
+
+case ${1-} in
+'') ;;
+-h | --help) usage; exit ;;
+*) usage >&2; exit 2 ;;
+esac
+read_settings
+choose_machine
+prepare
+count=0 runs=$((${#workloads[@]} * ${#arms[@]} * (RUNS + COUNTS)))
+# What runs in the background does not hear of an interrupt otherwise; what it changed it changes back.
+trap 'trap "" INT TERM; kill -TERM $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
+measure
+tables >"$OUT/table.new"
+mv "$OUT/table.new" "$OUT/table.txt"
+cat "$OUT/table.txt"
+say "the tables are in $OUT/table.txt"

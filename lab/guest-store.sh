@@ -1,0 +1,133 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+# A key-value store and its load generator: redis, all of it in memory.  Runs in the guest.
+#
+# usage: guest-store.sh HOT-KEYS KEYS BYTES HOT-REQUESTS CLIENTS SEED SAMPLE-MS
+#
+# The store has KEYS values of so many bytes.  Two of redis-benchmark get keys at random: one of the
+# first HOT-KEYS, HOT-REQUESTS times, by so many clients; the other one of all of them, one at a time
+# for as long as that takes.  redis-benchmark seeds itself with the time of day in seconds,
+# so that is set; it also takes its process's number, which is the same in each guest.
+#
+# Says "ready", and begins when the host says so.  Prints requests per second, percentiles of the
+# hot ones' latency in microseconds, and lines
+#
+#	sample store SECONDS REQUESTS
+#	cdf store PERCENT MICROSECONDS
+#
+# It stays until the host says that it may end.
+set -eu
+
+hot=$1 keys=$2 bytes=$3 requests=$4 clients=$5 seed=$6 sample_ms=$7
+
+order()
+{
+	read -r _ <&4
+}
+
+# ask COMMAND: what the server answers
+ask()
+{
+	printf '%s\r\nQUIT\r\n' "$1" | nc 127.0.0.1 6379 | tr -d '\r'
+}
+
+# redis-check-rdb is the server under another name, and in a package that starts none.
+start_server()
+{
+	ifconfig lo up
+	ln -s /usr/bin/redis-check-rdb /tmp/redis-server
+	/tmp/redis-server --save '' --appendonly no --bind 127.0.0.1 >/tmp/server.log 2>&1 &
+	until ask PING 2>/dev/null | grep -q PONG; do
+		kill -0 $! || { cat /tmp/server.log; exit 1; }
+		usleep 100000
+	done
+}
+
+# Each value is another one, or they would be compressed to nothing.
+populate()
+{
+	awk -v keys="$keys" -v bytes="$bytes" -v seed="$seed" '
+		BEGIN {
+			srand(seed)
+			while (length(text) < 2 * bytes)
+				text = text sprintf("%06x", rand() * 16777216)
+			for (i = 0; i < keys; i++)
+				printf "*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$%d\r\n%s\r\n", i, bytes,
+					substr(text, 1 + int(rand() * bytes), bytes)
+			printf "QUIT\r\n"
+		}' | nc 127.0.0.1 6379 >/dev/null
+	[ "$(ask DBSIZE | head -n 1)" = ":$keys" ] || { echo 'the store lacks values'; exit 1; }
+}
+
+uptime()
+{
+	cut -d ' ' -f 1 /proc/uptime
+}
+
+commands()
+{
+	ask 'INFO stats' | sed -n 's/^total_commands_processed://p'
+}
+
+# sample: until it is killed
+sample()
+{
+	local begin before now time
+	begin=$(uptime)
+	before=$(commands)
+	while usleep "${sample_ms}000"; do
+		now=$(commands)
+		time=$(uptime)
+		echo "$begin $time $((now - before))" >>/tmp/samples
+		before=$now
+	done
+}
+
+# benchmark REQUESTS KEYS CLIENTS
+benchmark()
+{
+	redis-benchmark -n "$1" -r "$2" -c "$3" --precision 3 GET key:__rand_int__ | tr '\r' '\n'
+}
+
+# Of its distribution, the steps halve what is left to 100 %: p99.9 is the first step that has it.
+report()
+{
+	awk -v n="$requests" '
+		/^[0-9.]+% <= .* milliseconds/ && !done {
+			percent = 100 * substr($NF, 1, length($NF) - 1) / n
+			printf "cdf store %.3f %d\n", percent, $3 * 1000
+			if (percent >= 99.9 && !said++)
+				printf "store_p999_us %d\n", $3 * 1000
+		}
+		/^Cumulative distribution/ { done = 1 }
+		/throughput summary:/ { print "store_requests_per_second", $3 }
+		/^ +avg +min +p50 +p95 +p99 +max/ {
+			getline
+			printf "store_p50_us %d\nstore_p95_us %d\nstore_p99_us %d\n", $3 * 1000, $4 * 1000, $5 * 1000
+		}' /tmp/hot
+	awk -v cold=$cold -v begin="$begin" -v end="$end" \
+		'BEGIN { printf "store_cold_requests_per_second %.1f\n", cold / (end - begin) }'
+	awk '{ printf "sample store %.2f %d\n", $2 - $1, $3 }' /tmp/samples
+}
+
+mkdir -p /tmp
+exec 4<"$(echo /dev/vport*p2)"
+start_server
+populate
+echo 'ready'
+order
+date -s "@$((1000000000 + seed))" >/dev/null
+echo 'load begins'
+begin=$(uptime) before=$(commands)
+sample &
+sampler=$!
+benchmark 100000000 "$keys" 1 >/tmp/cold &
+benchmark "$requests" "$hot" "$clients" >/tmp/hot
+echo 'load ends'
+kill $sampler
+cold=$(($(commands) - before - requests)) end=$(uptime)
+killall redis-benchmark
+report
+echo 'reported'
+order

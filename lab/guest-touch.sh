@@ -1,0 +1,58 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+# A guest that touches its memory, or idles.  Runs in the guest.
+#
+# usage: guest-touch.sh SECONDS HOT-MIB COLD-MIB SAMPLE-MS [vm]
+#
+# Two processes, both lab/wakeup.c: one writes to the hot set all the time, the other walks
+# the cold memory as fast as the host lets it have that.  With "vm" the hot set is the memory of
+# a guest of this guest, which has no operating system; the host maps it by shadow pages.
+# Without a hot set (0) the cold memory is written to once, and then nobody uses it.
+#
+# Once the memory is populated it says "ready".  When the host says so "load begins", and after
+# SECONDS "load ends"; a guest that idles says neither.  It stays until the host says that it may end.
+set -eu
+
+seconds=$1 hot=$2 cold=$3 sample_ms=$4 who=${5:-process}
+
+# start NAME MIB process|vm: it begins when nobody has the FIFO open for writing any more
+start()
+{
+	./wakeup -n "$1" -m "$2" -p 0 -t "$seconds" -s "$sample_ms" -w "$3" </tmp/go >"/tmp/$1" 3>&- &
+	until grep -qsx ready "/tmp/$1"; do
+		kill -0 $! || exit 1
+		usleep 100000
+	done
+}
+
+order()
+{
+	read -r _ <&4
+}
+
+[ "$who" != vm ] || [ -c /dev/kvm ] || {
+	echo 'guest-touch.sh: error: no /dev/kvm: the host does not let this guest have guests'
+	exit 1
+}
+mkdir -p /tmp
+mkfifo /tmp/go
+exec 4<"$(echo /dev/vport*p2)" 3<>/tmp/go
+start cold "$cold" process
+[ "$hot" = 0 ] || start hot "$hot" "$who"
+echo 'ready'
+if [ "$hot" != 0 ]; then
+	order
+	echo 'load begins'
+	exec 3>&-
+	wait
+	echo 'load ends'
+	for name in hot cold; do
+		grep -vx ready "/tmp/$name" || {
+			echo "guest-touch.sh: error: wakeup, $name memory, was killed: the guest is too small"
+			exit 1
+		}
+	done
+	echo 'reported'
+fi
+order

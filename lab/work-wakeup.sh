@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A workload of lab/bench.sh: guests beside an ordinary process that wakes up now and then.
+#
+# usage: see lab/work.sh
+#
+# As with ChromeOS's VMs and tabs: all of them are in one cgroup, and the generations decide whose
+# memory is swapped out.  If guests looked hotter than processes it would be that of the process, and it
+# would have to wait for its memory when it wakes up (lab/wakeup.c).  Meanwhile each guest keeps
+# a hot set busy and walks cold memory (lab/guest-touch.sh).
+set -eu
+
+LAB=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=lab/work.sh
+. "$LAB/work.sh"
+
+# shellcheck disable=SC2034 # for work.sh
+PARAMETERS=(
+	'WAKEUP_GUESTS 2 2 guests'
+	'WAKEUP_GUEST_MIB 80 2048 memory of each of the guests'
+	'WAKEUP_HOT_MIB 12 512 memory that each keeps busy'
+	'WAKEUP_COLD_MIB 24 1024 memory that each walks besides'
+	'WAKEUP_PROCESS_MIB 32 512 memory of the process'
+	'WAKEUP_PERIOD_MS 50 250 how often it wakes up'
+	'WAKEUP_SECONDS 4 60 time of the load'
+	'WAKEUP_LIMIT_PERCENT 50 60 limit in percent of the size of the guests and the process'
+)
+
+start_process()
+{
+	mkfifo "$WORK/go"
+	exec 6<>"$WORK/go"
+	in_cgroup "$CGROUP" "$FILES/wakeup" -m "$WAKEUP_PROCESS_MIB" -p "$WAKEUP_PERIOD_MS" -t "$WAKEUP_SECONDS" \
+		-s "$SAMPLE_MS" -w process <"$WORK/go" >"$WORK/process" &
+	process=$!
+	background+=("$process")
+	until grep -qsx ready "$WORK/process"; do pause 0.1; done
+}
+
+prepare_load()
+{
+	local i
+	limit $(((WAKEUP_GUESTS * WAKEUP_GUEST_MIB + WAKEUP_PROCESS_MIB) * WAKEUP_LIMIT_PERCENT / 100))
+	start_process
+	loaded=()
+	for ((i = 1; i <= WAKEUP_GUESTS; i++)); do
+		start_guest "guest$i" "$CGROUP" -i plain -m "$WAKEUP_GUEST_MIB" -f "$FILES/wakeup" \
+			-f "$LAB/guest-touch.sh" -- guest-touch.sh $((WAKEUP_SECONDS + 1)) "$WAKEUP_HOT_MIB" \
+			"$WAKEUP_COLD_MIB" "$SAMPLE_MS"
+		until_line "guest$i" ready
+		loaded+=("guest$i")
+	done
+}
+
+# The guests are busy for a little longer.
+accompany_load()
+{
+	echo >&6
+	wait "$process"
+}
+
+report_load()
+{
+	local i
+	grep -vx ready "$WORK/process"
+	for ((i = 1; i <= WAKEUP_GUESTS; i++)); do relay "guest$i" "guest$i"; done >"$WORK/guests"
+	cat "$WORK/guests"
+	awk '
+		$1 ~ /^guest[0-9]*_hot_pages$/ { hot += $2 }
+		$1 ~ /^guest[0-9]*_cold_pages$/ { cold += $2 }
+		END { print "hot_pages", hot; print "cold_pages", cold }' "$WORK/guests"
+}
+
+work "$@"

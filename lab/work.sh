@@ -1,0 +1,535 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What the workloads of lab/bench.sh share.  Sourced by lab/work-*.sh, never run.
+#
+#	work-NAME.sh --parameters	a line each: NAME, value where the host is emulated, value
+#					where it is not, meaning
+#	work-NAME.sh --prepare		on the machine: make what the guests start from
+#	work-NAME.sh ARM work|counts [PRESSURE]
+#					on the host: run it, print lines of "key value"
+#
+# ARM is KERNEL-mglru, KERNEL-classic, KERNEL-off or KERNEL-on: the multi-gen LRU as it comes without
+# fast aging, the classic LRU, and bit 0x8 of lru_gen/enabled cleared and set.  Parameters come from
+# the environment.  "work" is measured without probes, but for one at swap-ins where a script says
+# so; "counts" has probes, costs more the more there is to count, and says nothing about work.
+#
+# A script has the array PARAMETERS and the functions
+#	prepare_files	make what its guests start from
+#	prepare_load	start the guests, and return when the load could begin
+#	accompany_load	what the host does while it runs, if anything
+#	report_load	print what the load achieved; the guests have ended
+# and the array loaded, the guests that have a load; it may set aged, the cgroup whose aging is
+# timed (all of it).  What happens from the beginning to the end of the load is measured.
+#
+# Besides keys it prints, with times in seconds since the load began,
+#	gen SECONDS NODE SEQ AGE_MS ANON FILE	pages in each generation of that cgroup
+#	memory SECONDS CURRENT REFAULTS SCANNED	its bytes, and what grew since the load began
+#	sample, cdf				see lab/guest-*.sh and lab/wakeup.c
+#
+# Where LAB_ON is "host" it runs on a machine that others use: what it changes there it changes back,
+# also when it is interrupted; swap it leaves alone.  It compares and judges nothing.
+# shellcheck shell=bash disable=SC2153 # parameters
+
+# shellcheck source=lab/lib.sh
+. "$LAB/lib.sh"
+# shellcheck source=lab/count.sh
+. "$LAB/count.sh"
+# shellcheck source=lab/host.sh
+. "$LAB/host.sh"
+
+PARAMETERS_OF_ALL=(
+	'GUEST_CPUS 1 2 CPUs of each guest'
+	'SWAP_MIB 1024 16384 swap on zram, which takes what is left of it when compressed; ON=host uses what there is'
+	'SAMPLE_MS 500 500 how often progress and generations are noted'
+)
+FILES=$ROOT/build/workloads/files
+LRU_GEN=/sys/kernel/debug/lru_gen
+ENABLED=/sys/kernel/mm/lru_gen/enabled
+THP=/sys/kernel/mm/transparent_hugepage/enabled
+KVM=/sys/kernel/debug/kvm
+CGROUPS=/sys/fs/cgroup
+CGROUP=$CGROUPS/lab-work
+# What of KVM ages, by name: it, or what is inlined into it, takes mmu_lock for that.
+AGING='^kvm(_.*)?_(young|age|aging)(_|$)|^shadow_mmu_age'
+LC_ALL=C
+
+where=${LAB_ON:-vm}
+aged=$CGROUP
+declare -A guests=()
+loaded=(guest) notifiers=() restore=() background=()
+
+##
+## setting up, and undoing it
+##
+
+# change FILE VALUE: write it, and the value before it at the end
+change()
+{
+	local before
+	before=$(cat "$1")
+	# where it shows all choices, that in brackets
+	before=${before##*[} before=${before%%]*}
+	restore+=("$1" "$before")
+	echo "$2" >"$1"
+}
+
+# In a VM there is nothing that anybody would miss.
+undo()
+{
+	local i pid
+	trap '' INT TERM
+	for pid in "${guests[@]}" ${background[@]+"${background[@]}"}; do
+		kill "$pid" 2>/dev/null || :
+	done
+	[ "$where" = host ] || return 0
+	wait
+	for ((i = ${#restore[@]} - 2; i >= 0; i -= 2)); do
+		echo "${restore[i + 1]}" >"${restore[i]}"
+	done
+	remove_probes
+	remove_cgroup
+	rm -rf "$WORK"
+}
+
+# What is killed leaves its cgroup some time later.
+remove_cgroup()
+{
+	local tries
+	[ -d "$CGROUP" ] || return 0
+	echo 1 >"$CGROUP/cgroup.kill"
+	for ((tries = 0; tries < 50; tries++)); do
+		find "$CGROUP" -depth -type d -exec rmdir {} + 2>/dev/null || :
+		[ -d "$CGROUP" ] || return 0
+		sleep 0.1
+	done
+	say "$CGROUP can't be removed: something is in it"
+}
+
+remove_probes()
+{
+	local name
+	for name in ${instances[@]+"${instances[@]}"}; do
+		rmdir "$TRACING/instances/$name" || :
+	done
+	for name in ${probes[@]+"${probes[@]}"}; do
+		echo "-:kprobes/$name" >>"$TRACING/kprobe_events" || :
+	done
+}
+
+# The bits are what the machine can do, but for fast aging.
+set_arm()
+{
+	local bits
+	case $arm in
+	*-classic) change $ENABLED n ;;
+	*-mglru | *-off) change $ENABLED y; echo $(($(cat $ENABLED) & ~8)) >$ENABLED ;;
+	*-on) change $ENABLED y ;;
+	*) die "$arm: not an arm" 'it ends in -mglru, -classic, -off or -on' ;;
+	esac
+	bits=$(($(cat $ENABLED)))
+	case $arm in
+	*-classic) [ $((bits & 1)) -eq 0 ] ;;
+	*-on) [ $((bits & 9)) -eq 9 ] ;;
+	*) [ $((bits & 9)) -eq 1 ] ;;
+	esac || die "lru_gen/enabled reads $bits, which is not $arm" 'is it another kernel?'
+	echo "enabled $bits"
+}
+
+set_up_memory()
+{
+	if [ "$where" = vm ]; then
+		swap_on_zram "${SWAP_MIB}M"
+		WORK=/tmp/work
+		mkdir $WORK
+	else
+		WORK=$(mktemp -d)
+	fi
+	mkfifo "$WORK/pause"
+	change $THP never
+	mkdir "$CGROUP"
+	# shellcheck disable=SC2046 # no path has a blank
+	keep_in_memory "$(command -v qemu-system-x86_64)" $(libraries_of qemu-system-x86_64)
+}
+
+# libraries_of PROGRAM
+libraries_of()
+{
+	ldd "$(command -v "$1")" | sed -n 's/^\t[^/]*\(\/[^ ]*\) (.*/\1/p'
+}
+
+# keep_in_memory FILE...: read them here, so that they belong to another cgroup than the guests, and
+# are not what is reclaimed there.  In an emulated host it takes no instruction to read them again,
+# but any time.
+keep_in_memory()
+{
+	cat "$@" >/dev/null
+}
+
+# limit MIB
+limit()
+{
+	echo "limit_mib $1"
+	echo "${1}M" >"$CGROUP/memory.max"
+}
+
+# read_parameters [PRINT]: from the environment, if they are not there what emulated hosts have
+read_parameters()
+{
+	local parameter name emulated
+	for parameter in "${PARAMETERS[@]}" "${PARAMETERS_OF_ALL[@]}"; do
+		read -r name emulated _ <<<"$parameter"
+		[ $# -eq 0 ] || echo "$parameter"
+		declare -g "$name=${!name:-$emulated}"
+	done
+	SEED=${SEED:-1}
+}
+
+##
+## guests
+##
+
+# pause SECONDS: without a process for it
+pause()
+{
+	read -rt "$1" <>"$WORK/pause" || :
+}
+
+# start_guest NAME CGROUP OPTION... -- COMMAND...: options are those of guest.sh.  On an emulated host
+# guests don't run another task while the host swaps in: that host has one CPU and nothing else to run on it.
+start_guest()
+{
+	local name=$1 cgroup=$2
+	shift 2
+	[ "$(nproc)" -gt 1 ] || set -- -a no-kvmapf "$@"
+	mkdir -p "$WORK/$name" "$cgroup"
+	"$LAB/guest.sh" -k "${LAB_GUEST_KERNEL:-$LAB_KERNEL}" -s "$GUEST_CPUS" -t 50000 -w -g "$cgroup" \
+		-o "$WORK/$name" "$@" >"$WORK/$name.log" 2>&1 &
+	guests[$name]=$!
+}
+
+# until_line GUEST TEXT: wait until it has printed that line; say so now and then, as a guest may hang
+until_line()
+{
+	local tries=0
+	until grep -qsx "$2" "$WORK/$1/results"; do
+		kill -0 "${guests[$1]}" 2>/dev/null ||
+			die "the guest ended before it said \"$2\"" "what it said: $(tail -n 60 "$WORK/$1.log")"
+		tries=$((tries + 1))
+		[ $((tries % 100)) -ne 0 ] || say "waiting for $1 to say \"$2\"; the last it said: $(tail -qn 1 "$WORK/$1/results")"
+		pause 0.2
+	done
+}
+
+# tell GUEST: to go on.  Both ways, or a guest that has died would be waited for.
+tell()
+{
+	echo go 1<>"$WORK/$1/orders"
+}
+
+# All of them have reported by now; what they print after that is the verdict.
+finish_guests()
+{
+	local name
+	for name in "${!guests[@]}"; do tell "$name"; done
+	for name in "${!guests[@]}"; do
+		wait "${guests[$name]}" || die "the guest failed" "what it said: $(tail -n 5 "$WORK/$name.log")"
+	done
+	guests=()
+}
+
+# relay GUEST [PREFIX]: what it reported, with its name if there are several
+relay()
+{
+	tr -d '\r' <"$WORK/$1/results" | awk -v prefix="${2-}" '
+		$1 == "sample" || $1 == "cdf" { $2 = (prefix ? prefix "-" : "") $2; print }
+		NF == 2 && $1 ~ /^[a-z][a-z0-9_]*$/ && $2 ~ /^[0-9.]+$/ {
+			print (prefix ? prefix "_" : "") $0
+		}'
+}
+
+##
+## statistics
+##
+
+# What the kernel counts by itself.  Statistics of KVM are sums of the VMs that there are.
+statistics()
+{
+	local dir name
+	for dir in "$CGROUP"/ "$CGROUP"/*/; do
+		name=${dir#"$CGROUP/"}
+		[ ! -f "$dir/memory.stat" ] ||
+			awk -v name="memcg_${name/\//_}" '{ print name $1, $2 }' "$dir/memory.stat"
+	done
+	awk '{ print "host_" $1, $2 }' /proc/vmstat
+	awk '{ sub(/.*=/, "", $NF); print "psi_" $1 "_us", $NF }' "$CGROUP/memory.pressure"
+	(cd $KVM && grep -s . ./*) | sed -n 's/^\.\/\([a-z0-9_]*\):\([0-9]*\)$/kvm_\1 \2/p'
+	echo "load_us ${EPOCHREALTIME/./}"
+}
+
+# differences: of those that say something, from what was before to what is after
+differences()
+{
+	awk '
+		NR == FNR { before[$1] = $2; next }
+		$1 in before && $1 ~ /^(memcg_([a-z0-9]+_)?(workingset_|pgscan|pgsteal|pgmajfault|pgrefill)|host_(pswp|pgscan|pgsteal|lru_gen_)|psi_|kvm_(exits$|aging_|.*tlb|pf_taken|mmio_exits|halt_exits)|load_us)/ {
+			print $1, $2 - before[$1]
+		}' "$WORK/before" "$WORK/after"
+}
+
+# generations CGROUP: its lines in the file of the multi-gen LRU: MEMCG NODE SEQ AGE_MS ANON FILE
+generations()
+{
+	local line word a b c path=${1#"$CGROUPS"} memcg='' node='' lines
+	mapfile -t lines <$LRU_GEN
+	for line in "${lines[@]}"; do
+		read -r word a b c <<<"$line"
+		case $word in
+		memcg) memcg=''; [ "$b" != "$path" ] || memcg=$a ;;
+		node) node=$a ;;
+		*) [ -z "$memcg" ] || echo "$memcg $node $word $a $b $c" ;;
+		esac
+	done
+}
+
+# memory_now: its bytes, refaults and pages scanned
+memory_now()
+{
+	local line key value current refaults=0 scanned=0 lines
+	read -r current <"$aged/memory.current"
+	mapfile -t lines <"$aged/memory.stat"
+	for line in "${lines[@]}"; do
+		key=${line% *} value=${line#* }
+		case $key in
+		workingset_refault_*) refaults=$((refaults + value)) ;;
+		pgscan) scanned=$value ;;
+		esac
+	done
+	echo "$current $refaults $scanned"
+}
+
+# note_samples: until it is killed
+note_samples()
+{
+	local begin=${EPOCHREALTIME/./} time before now memcg rest
+	read -r -a before < <(memory_now)
+	while :; do
+		time=$((${EPOCHREALTIME/./} - begin))
+		printf -v time '%d.%03d' $((time / 1000000)) $((time / 1000 % 1000))
+		read -r -a now < <(memory_now)
+		echo "memory $time ${now[0]} $((now[1] - before[1])) $((now[2] - before[2]))"
+		[[ $arm = *-classic ]] || while read -r memcg rest; do
+			echo "gen $time $rest"
+		done < <(generations "$aged")
+		pause "$((SAMPLE_MS / 1000)).$(printf %03d $((SAMPLE_MS % 1000)))"
+	done >"$WORK/samples"
+}
+
+# age: the time in ns and the pages of a pass over that cgroup.  To the clock, bash adds as much as
+# 20 pages cost.
+age()
+{
+	local memcg node seq pages=0 ns=0 anon file begin end
+	local -A newest=()
+	while read -r memcg node seq _ anon file; do
+		newest[$node]="$memcg $node $seq"
+		pages=$((pages + anon + file))
+	done < <(generations "$aged")
+	exec 5>$LRU_GEN
+	for node in "${!newest[@]}"; do
+		begin=${EPOCHREALTIME/./}
+		echo "+ ${newest[$node]} 1 1" >&5
+		end=${EPOCHREALTIME/./}
+		ns=$((ns + (end - begin) * 1000))
+	done
+	exec 5>&-
+	echo "$ns $pages"
+}
+
+# What the load has left, and what nobody has used since: of the latter the least, since some
+# passes move old pages to the next generation besides.
+time_aging()
+{
+	local ns pages least='' i
+	[[ $arm != *-classic ]] || return 0
+	read -r ns pages < <(age)
+	[ "$pages" -gt 0 ] || die "no pages in $aged" "see $LRU_GEN"
+	awk -v ns="$ns" -v pages="$pages" 'BEGIN {
+		printf "age_pages %d\nage_ns_per_page %.1f\n", pages, ns / pages
+	}'
+	for i in 1 2 3; do
+		read -r ns pages < <(age)
+		[ -n "$least" ] && [ "$least" -lt "$ns" ] || least=$ns
+	done
+	awk -v ns="$least" -v pages="$pages" 'BEGIN { printf "age_idle_ns_per_page %.1f\n", ns / pages }'
+}
+
+##
+## counts
+##
+
+# own_probe NAME DEFINITION, own_counter NAME EVENT [FILTER [KIB]]: those of count.sh, remembered
+own_probe()
+{
+	probe "$2"
+	probes+=("$1")
+}
+
+own_counter()
+{
+	instances+=("$1")
+	counter "$@"
+}
+
+# count_now 0|1: stop and start what was set up here, and nobody else's
+count_now()
+{
+	local name
+	for name in ${instances[@]+"${instances[@]}"}; do echo "$1" >"$TRACING/instances/$name/tracing_on"; done
+}
+
+set_up_counts()
+{
+	local function
+	for function in "${NOTIFIERS[@]}"; do
+		known "$function" || continue
+		own_probe "$function" "p:$function $function"
+		own_counter "$function" "$function"
+		notifiers+=("$function")
+	done
+	# shellcheck disable=SC2016 # $stack0 and $arg1 are the kernel's
+	own_probe write_lock 'p:write_lock _raw_write_lock caller=$stack0'
+	own_counter locks write_lock "$(within caller "$AGING")"
+	# shellcheck disable=SC2016
+	own_probe new_vm 'p:new_vm kvm_arch_init_vm kvm=$arg1:x64'
+	own_counter vms new_vm '' 64
+	echo 1 >"$TRACING/instances/vms/tracing_on"
+}
+
+# Of the VMs that there are by now: struct kvm begins with mmu_lock.
+watch_locks()
+{
+	local dir=$TRACING/instances/waits filter address
+	filter=$(logged_events vms | grep -o ' kvm=[^ ]*' | cut -d = -f 2 | sort -u |
+		while read -r address; do printf '%s' "${or-}lock_addr == $address"; or=' || '; done)
+	[ -n "$filter" ] || die 'no VM was seen to begin' 'kvm_arch_init_vm() is not called'
+	instances+=(waits)
+	mkdir "$dir"
+	echo 0 >"$dir/tracing_on"
+	echo 16384 >"$dir/buffer_size_kb"
+	for address in contention_begin contention_end; do
+		echo "$filter" >"$dir/events/lock/$address/filter"
+		echo 1 >"$dir/events/lock/$address/enable"
+	done
+}
+
+# report_counts: of the lines of a trace the second word is TASK-PID, the fourth from the end of it
+# the time: "task-pid [cpu] flags seconds: event: ..."
+report_counts()
+{
+	local name calls=0
+	must_occur write_lock
+	for name in "${notifiers[@]}"; do calls=$((calls + $(counted "$name"))); done
+	echo "notifier_calls $calls"
+	echo "mmu_lock_aging $(counted locks)"
+	logged_events waits | sed -E 's/^ *(.*-[0-9]+) +\[[0-9]+\] +[^ ]+ +([0-9.]+): (contention_[a-z]+): .*/\1\t\2\t\3/' |
+		awk -F '\t' '
+			$3 == "contention_begin" { n++; begin[$1] = $2 }
+			$3 == "contention_end" && $1 in begin { us += ($2 - begin[$1]) * 1000000; delete begin[$1] }
+			END { printf "mmu_lock_waits %d\nmmu_lock_wait_us %.0f\n", n, us }'
+	none_missed
+}
+
+##
+## the run
+##
+
+# measure: from the load's beginning to its end
+measure()
+{
+	local name
+	statistics >"$WORK/before"
+	if [ "$what" = work ]; then
+		note_samples &
+		background=($!)
+	fi
+	count_now 1
+	for name in "${loaded[@]}"; do tell "$name"; done
+	for name in "${loaded[@]}"; do until_line "$name" 'load begins'; done
+	accompany_load
+	for name in "${loaded[@]}"; do until_line "$name" 'load ends'; done
+	count_now 0
+	statistics >"$WORK/after"
+	if [ "$what" = work ]; then
+		kill "${background[@]}"
+		wait "${background[@]}" || :
+		background=()
+	fi
+	for name in "${loaded[@]}"; do until_line "$name" reported; done
+}
+
+run_workload()
+{
+	trap undo EXIT
+	# timeout tells this and what this has started: twice
+	trap 'trap "" INT TERM; exit 130' INT TERM
+	probes=() instances=()
+	set_up_memory
+	set_arm
+	echo "kernel $(uname -r)"
+	echo "cpus $(nproc)"
+	echo "memory_mib $(awk '/^MemTotal/ { printf "%d", $2 / 1024 }' /proc/meminfo)"
+	[ "$what" = work ] || set_up_counts
+	prepare_load
+	[ "$what" = work ] || watch_locks
+	say "the load runs"
+	measure
+	say "the load has ended"
+	if [ "$what" = work ]; then
+		time_aging
+	else
+		report_counts
+	fi
+	finish_guests
+	differences | tee "$WORK/differences"
+	[ "$what" != work ] || cat "$WORK/samples"
+	report_load
+}
+
+# what guests start from, if they need nothing but busybox
+prepare_files()
+{
+	"$LAB/guest.sh" -b -i plain
+}
+
+accompany_load()
+{
+	:
+}
+
+compile_wakeup()
+{
+	logged wakeup gcc -O2 -Wall -Wextra -static -o "$FILES/wakeup.$$" "$LAB"/{wakeup,aged-vm}.c
+	mv "$FILES/wakeup.$$" "$FILES/wakeup"
+}
+
+# work ARGUMENT...: those of the script
+work()
+{
+	case ${1-} in
+	--parameters) read_parameters print; return ;;
+	--prepare)
+		read_parameters
+		mkdir -p "$FILES"
+		compile_wakeup
+		prepare_files
+		return ;;
+	esac
+	[ $# -ge 2 ] || die 'expected an arm and what to measure' "usage: $0 ARM work|counts [PRESSURE]"
+	# shellcheck disable=SC2034 # pressure, for the scripts
+	arm=$1 what=$2 pressure=${3-}
+	case $what in
+	work | counts) ;;
+	*) die "$what: not a thing to measure" 'it is either "work" or "counts"' ;;
+	esac
+	read_parameters
+	run_workload
+}

@@ -20,6 +20,8 @@ PASSED=$CACHE/passed
 OUT=$BUILD/steps
 # of the kernel's own: the guest faults in all of its memory
 SHORT=demand_paging_test
+# names of what belongs to one
+TRACEPOINT='^_*(trace|perf_trace|bpf_trace|probestub|event|print_fmt|str__|tpstrtab|SC[KT]__tp|UNIQUE_ID)'
 declare -A whole=()
 tests=0
 
@@ -184,30 +186,38 @@ with()
 	done
 }
 
-# code TREE OBJECT...: bytes of functions and data, one object a line.  Tracepoints are not among
-# them: what those of a file take is the same wherever they are.
+# code TREE OBJECT...: an object a line: its bytes, and those of its functions and data that belong to
+# no tracepoint
 code()
 {
 	local tree=$1 object
 	shift
+	cd "$CACHE/$tree-src/obj-no-kvm"
 	for object; do
-		nm -S -t d --defined-only "$CACHE/$tree-src/obj-no-kvm/$object" 2>/dev/null | awk -v object="$object" '
-			NF == 4 && $4 !~ /^_*(trace|perf_trace|bpf_trace|probestub|event|print_fmt|tpstrtab|SC[KT]__tp)/ {
-				n += $2
-			}
-			END { print object, n + 0 }'
+		[ ! -e "$object" ] || echo "$object $(size "$object" | awk 'NR > 1 { print $4 }')" \
+			"$(nm -S -t d --defined-only "$object" | awk -v tracepoint="$TRACEPOINT" '
+				NF == 4 && $4 !~ tracepoint { n += $2 }
+				END { print n + 0 }')"
 	done
+	cd "$OLDPWD"
 }
 
+# growth: what tracepoints take is known beforehand, and not much of it is ever touched
 growth()
 {
 	local objects
 	mapfile -t objects < <(tree_git diff --name-only base series -- 'mm/*.c' |
 		sed -n '/tests/!s/c$/o/p')
 	"$LAB/build.sh" stock-config no-kvm mm/ && "$LAB/build.sh" config no-kvm mm/ || return 1
-	paste -d ' ' <(code stock "${objects[@]}") <(code patched "${objects[@]}") |
-		awk '{ printf "%s %d -> %d bytes\n", $1, $2, $4; old += $2; new += $4 }
-			END { printf "all of them %d -> %d bytes\n", old, new; exit new > old * 1.01 }'
+	paste -d ' ' <(code stock "${objects[@]}") <(code patched "${objects[@]}") | awk '
+		{
+			printf "%s %d -> %d bytes, without tracepoints %+d\n", $1, $2, $5, $6 - $3
+			old += $2; new += $5; grown += $6 - $3
+		}
+		END {
+			printf "all of them %d -> %d bytes, without tracepoints %+d\n", old, new, grown
+			exit !old || grown > old * 0.015
+		}'
 }
 
 ## each patch, as those who take it build it
@@ -303,7 +313,7 @@ configs)
 	mapfile -t configs < <(cd "$LAB/configs" && printf '%s\n' *.config)
 	result "Debian's kernel compiles" once "$(key step base)" base_step "$(key step base)"
 	with "${configs[@]%.config}"
-	result 'without KVM mm/ grows by less than 1%' growth
+	result 'without KVM mm/ grows by less than 1.5%, but for tracepoints' growth
 	sed 's/^/# /' "$OUT/out"
 	;;
 *)

@@ -322,6 +322,10 @@ enum event_type {
 	FLUSH_ALL,
 	REQUEST,
 	FLUSH_RANGE,
+	CLEAR_FLUSH_YOUNG_BEGINS,
+	CLEAR_YOUNG_BEGINS,
+	CLEAR_YOUNG_REPORT_BEGINS,
+	FAST_ONLY_BEGINS,
 	CLEAR_FLUSH_YOUNG,
 	CLEAR_YOUNG,
 	CLEAR_YOUNG_REPORT,
@@ -348,6 +352,18 @@ static const struct {
 	[FLUSH_RANGE] = {
 		"flush_range", 'p', true,
 		"kvm_arch_flush_remote_tlbs_range gfn=$arg2:x64 nr=$arg3:x64",
+	},
+	[CLEAR_FLUSH_YOUNG_BEGINS] = {
+		"clear_flush_young_begins", 'p', false, "__mmu_notifier_clear_flush_young",
+	},
+	[CLEAR_YOUNG_BEGINS] = {
+		"clear_young_begins", 'p', false, "__mmu_notifier_clear_young",
+	},
+	[CLEAR_YOUNG_REPORT_BEGINS] = {
+		"clear_young_report_begins", 'p', true, "__mmu_notifier_clear_young_report",
+	},
+	[FAST_ONLY_BEGINS] = {
+		"fast_only_begins", 'p', true, "__mmu_notifier_test_clear_young_fast_only",
 	},
 	[CLEAR_FLUSH_YOUNG] = {
 		"clear_flush_young", 'r', false,
@@ -571,12 +587,17 @@ struct tally {
 	int strays;
 };
 
-static void begin_call(struct call *call, const struct event *event)
+static bool is_begin_of_aging(enum event_type type)
+{
+	return type >= CLEAR_FLUSH_YOUNG_BEGINS && type <= FAST_ONLY_BEGINS;
+}
+
+static void set_range(struct call *call, const struct event *event)
 {
 	unsigned long first = max(event->start, memory);
 	unsigned long end = min(event->end, memory + MEMORY_SIZE);
 
-	*call = (struct call) { .type = event->type };
+	call->type = event->type;
 	if (first < end) {
 		call->first = (first - memory) / SZ_4K;
 		call->end = (end - memory) / SZ_4K;
@@ -668,10 +689,19 @@ static void add_range(struct call *call, const struct event *event)
 static void add_event(struct tally *t, struct call *call, const struct event *event)
 {
 	switch (event->type) {
-	case AGE:
+	case CLEAR_FLUSH_YOUNG_BEGINS:
+	case CLEAR_YOUNG_BEGINS:
+	case CLEAR_YOUNG_REPORT_BEGINS:
+	case FAST_ONLY_BEGINS:
 	case UNMAP:
 		finish_call(t, call);
-		begin_call(call, event);
+		set_range(call, event);
+		break;
+	case AGE:
+		/* It may come before or after the flush, and more than once. */
+		if (!is_begin_of_aging(call->type))
+			finish_call(t, call);
+		set_range(call, event);
 		break;
 	case FLUSH_ALL:
 		call->nr_all++;

@@ -34,6 +34,12 @@ PARTS=(
 ## what was measured
 ##
 
+# suite_taps: of those that came to their end
+suite_taps()
+{
+	grep -ls '^1\.\.[1-9]' "$LOGS"/check-suite-*.tap || :
+}
+
 # measured PART
 measured()
 {
@@ -41,7 +47,7 @@ measured()
 	workloads*) [ -f "$ROOT/build/$1/table.txt" ] && [ -f "$ROOT/build/$1/table.tsv" ] ;;
 	aging) [ -f "$ROOT/build/bench/table.txt" ] ;;
 	run) [ -f "$ROOT/build/run/table.txt" ] ;;
-	suites) compgen -G "$LOGS/check-suite-*.tap" >/dev/null ;;
+	suites) [ -n "$(suite_taps)" ] ;;
 	esac
 }
 
@@ -282,10 +288,10 @@ $(sed -n '/^Linux/{s/^[^,]*, //;p}; /^Aging passes:/p; /^Guest:/p' "$table")" "$
 suites()
 {
 	local tap name
-	for tap in "$LOGS"/check-suite-*.tap; do
+	while read -r tap; do
 		name=${tap##*/check-suite-}
 		cp "$tap" "$NEW/suites.$name"
-	done
+	done < <(suite_taps)
 }
 
 # suite_hosts FILE...: a line each

@@ -297,4 +297,7 @@ works 'has it' report
 works 'and is listed' has worse.txt 'kvm:a: passes on stock, fails on patched'
 works 'so is a kernel that did not come to an end' has worse.txt 'the patched kernel reported all of it'
 works 'a mode that did not run stays' has suites.txt '| kvm | 4 | 2 | 1 | 1 | 0 | 1 |'
+suite kvm-shadow 'ok 1 - kvm:a: passes on stock, passes on patched'
+works 'a mode that was interrupted' report
+works 'is left out' sh -c "! grep -q kvm-shadow '$R/Documentation/results/suites.txt'"
 done_testing

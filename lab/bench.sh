@@ -26,6 +26,7 @@
 set -euo pipefail
 
 . "$(dirname "$0")/lib.sh"
+. "$LAB/vm.sh"
 
 # Names, defaults, meanings; "machine" is what depends on it
 SETTINGS=(
@@ -73,8 +74,8 @@ read_settings()
 		[ "$default" != machine ] || default=''
 		declare -g "$name=${!name:-$default}"
 	done
-	number RUNS
-	number SEED
+	positive RUNS
+	positive SEED
 	[[ $COUNTS =~ ^[01]$ ]] || die "COUNTS=$COUNTS: neither 0 nor 1"
 	one_of ACCEL auto tcg kvm
 	one_of ON vm host
@@ -85,8 +86,8 @@ read_settings()
 	done
 }
 
-# number NAME
-number()
+# positive NAME: the setting is a number that one can do with
+positive()
 {
 	[[ ${!1} =~ ^[1-9][0-9]{0,6}$ ]] || die "$1=${!1}: not a number from 1 to 9999999" 'see lab/bench.sh --help'
 }
@@ -160,11 +161,6 @@ require_kvm()
 		"run it as root, or join the group that /dev/kvm has; or $way_out"
 }
 
-has_kvm()
-{
-	grep -qwE 'svm|vmx' /proc/cpuinfo && [ -w /dev/kvm ]
-}
-
 # What the runs have in common: machine, OUT, what to boot with, and how many at a time
 choose_machine()
 {
@@ -175,7 +171,7 @@ choose_machine()
 		return
 	fi
 	[ "$ACCEL" != kvm ] || require_kvm 'ACCEL=kvm: '
-	if [ "$ACCEL" = kvm ] || { [ "$ACCEL" = auto ] && has_kvm; }; then
+	if [ "$ACCEL" = kvm ] || { [ "$ACCEL" = auto ] && accelerated; }; then
 		machine=kvm OUT=$ROOT/build/workloads-kvm
 		HOST_MIB=${HOST_MIB:-8192} HOST_CPUS=${HOST_CPUS:-4} JOBS=${JOBS:-1}
 		what="hardware virtualization, $HOST_CPUS CPUs"
@@ -185,9 +181,9 @@ choose_machine()
 		[ "$HOST_CPUS" = 1 ] || die "HOST_CPUS=$HOST_CPUS: emulated hosts have one CPU" 'leave it out'
 		clock=(-i -t 600)
 	fi
-	number HOST_MIB
-	number HOST_CPUS
-	number JOBS
+	positive HOST_MIB
+	positive HOST_CPUS
+	positive JOBS
 	[ $machine = tcg ] || [ "$JOBS" = 1 ] || die "JOBS=$JOBS: runs on hardware would disturb each other" 'leave it out'
 	read_arms "${ALL_ARMS[@]}"
 }

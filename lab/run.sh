@@ -16,6 +16,7 @@
 set -euo pipefail
 
 . "$(dirname "$0")/lib.sh"
+. "$LAB/vm.sh"
 
 RUN=$ROOT/build/run
 MEMORY_MIB=2048
@@ -61,7 +62,7 @@ choose_clock()
 {
 	clock=(-i)
 	machine='emulated AMD, 1 CPU, 1 instruction = 1 ns'
-	! grep -qwE 'svm|vmx' /proc/cpuinfo || [ ! -w /dev/kvm ] || {
+	! accelerated || {
 		clock=(-s 2)
 		machine='hardware virtualization, 2 CPUs'
 	}

@@ -24,6 +24,8 @@
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lab/vm.sh
+. "$LAB/vm.sh"
 
 LIST=$CACHE/kselftest
 ARGUMENTS=(
@@ -81,7 +83,7 @@ run()
 describe()
 {
 	local what='emulated AMD' cpus='2 CPUs' memory=2048
-	! grep -qwE 'svm|vmx' /proc/cpuinfo || [ ! -w /dev/kvm ] || what='hardware virtualization'
+	! accelerated || what='hardware virtualization'
 	case $mode in
 	-n) what="$what, tests in a guest of the host" cpus='1 CPU' memory=4096 ;;
 	-b) what='emulated Intel (Bochs)' cpus='1 CPU' ;;

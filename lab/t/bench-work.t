@@ -75,7 +75,7 @@ lab: exit 0'
 }
 
 mkdir -p "$R/lab" "$R/build/6.12/stock" "$R/build/6.12/patched" "$T/bin"
-cp "$LAB"/{lib.sh,bench.sh,work-table.awk,work-metrics} "$R/lab"
+cp "$LAB"/{lib.sh,vm.sh,bench.sh,work-table.awk,work-metrics} "$R/lab"
 touch "$R/lab/"{work,count,host,guest,vm}.sh "$R/lab/init"
 for name in one two; do
 	cat >"$R/lab/work-$name.sh" <<'WORK'

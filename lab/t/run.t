@@ -39,7 +39,7 @@ no_table()
 }
 
 mkdir -p "$R/lab" "$R/build/6.12/stock" "$R/build/6.12/patched" "$T/bin"
-cp "$LAB"/{lib.sh,run.sh,table.awk,age-cost.c,aged-vm.c,init} "$R/lab"
+cp "$LAB"/{lib.sh,vm.sh,run.sh,table.awk,age-cost.c,aged-vm.c,init} "$R/lab"
 touch "$R/build/6.12/stock/bzImage"
 printf '#!/bin/sh\n' | tee "$R/lab/guest.sh" >"$T/bin/gcc"
 cat >"$R/lab/boot.sh" <<'BOOT'

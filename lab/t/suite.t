@@ -28,7 +28,7 @@ verdict()
 }
 
 mkdir -p "$T/bin" "$R/lab" "$R/build/6.12/stock" "$R/build/6.12/patched" "$T/cache/mglru-kvm/6.12/kselftest"
-cp "$LAB/lib.sh" "$LAB/suite.sh" "$R/lab"
+cp "$LAB/lib.sh" "$LAB/vm.sh" "$LAB/suite.sh" "$R/lab"
 touch "$R/lab/init" "$R/lab/kselftest.awk" "$R"/lab/{bochs,vm,host,vm-kselftest}.sh
 printf '#!/bin/sh\necho 7.2\n' >"$T/bin/dpkg-query"
 chmod +x "$T/bin/dpkg-query"

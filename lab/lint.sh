@@ -8,23 +8,10 @@
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lab/tap.sh
+. "$LAB/tap.sh"
 
 OUT=$BUILD/lint
-tests=0
-
-# result NAME COMMAND...: a line of TAP; what a failed command said follows as diagnosis
-result()
-{
-	local name=$1
-	shift
-	tests=$((tests + 1))
-	if "$@" >"$OUT/out" 2>&1; then
-		echo "ok $tests - $name"
-	else
-		echo "not ok $tests - $name"
-		sed 's/^/# /' "$OUT/out"
-	fi
-}
 
 # checkpatch ARGS...: what lab/checkpatch-ignore does not answer
 checkpatch()

@@ -13,6 +13,8 @@
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lab/tap.sh
+. "$LAB/tap.sh"
 
 OUT=$BUILD/mails
 MAILS=$OUT/mails
@@ -23,21 +25,6 @@ KVM='^KVM: ((x86|x86/mmu|x86/pmu|x86/xen|selftests|SVM|nSVM|VMX|nVMX|arm64): )?[
 MM='^(mm|selftests/mm|tools/mm|Docs/mm): ((mmu_notifier|multi-gen LRU|vmscan|vmstat|rmap): )?[a-z]'
 # The verbs of most subjects, as nobody orders somebody to do it
 NO_ORDER='(add|allow|call|check|count|drop|fix|flush|ignor|introduc|mak|mov|record|remov|renam|replac|skip|trac|us)(s|es|ed|d|ing)'
-tests=0
-
-# result NAME COMMAND...: a line of TAP, and what a failed command printed
-result()
-{
-	local name=$1
-	shift
-	tests=$((tests + 1))
-	if "$@" >"$OUT/out" 2>&1; then
-		echo "ok $tests - $name"
-	else
-		echo "not ok $tests - $name"
-		sed 's/^/# /' "$OUT/out"
-	fi
-}
 
 # silent COMMAND...: it succeeds if it has nothing to say
 silent()

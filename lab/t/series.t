@@ -112,7 +112,7 @@ lacks()
 }
 
 mkdir -p "$R/lab" "$P" "$T/linux-source-6.12/mm" "$T/linux-source-6.12/arch/x86/kvm" "$T/bin"
-cp "$LAB/lib.sh" "$LAB/lock.sh" "$LAB/tree.sh" "$LAB/series.sh" "$R/lab"
+cp "$LAB/lib.sh" "$LAB/lock.sh" "$LAB/tap.sh" "$LAB/tree.sh" "$LAB/series.sh" "$R/lab"
 printf '#!/bin/sh\necho 6.12.1-1\n' >"$T/bin/dpkg-query"
 chmod +x "$T/bin/dpkg-query"
 seq 100 >"$T/linux-source-6.12/mm/a.c"

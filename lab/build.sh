@@ -14,11 +14,14 @@
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lab/kbuild.sh
+. "$LAB/kbuild.sh"
 
 unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE MAKEFLAGS MFLAGS
 export LC_ALL=C LOCALVERSION='' KBUILD_BUILD_TIMESTAMP='2024-11-17' KBUILD_BUILD_VERSION=1
 export KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab
 JOBS=${LAB_JOBS:-$(nproc)}
+OBJ_MIB=${LAB_OBJ_MIB:-600}
 
 usage()
 {
@@ -121,57 +124,33 @@ make_config()
 		kmake olddefconfig
 }
 
-# repair: whatever a run wrote that did not end may be truncated
-repair()
-{
-	[ -e "$obj/.lab-building" ] || return 0
-	say "$which: removing what an interrupted build wrote"
-	find "$obj" -type f -newer "$obj/.lab-building" ! -name '.config*' ! -name '.lab-*' \
-		! -path "$obj/include/config/*" -delete
-}
-
-room()
-{
-	local free
-	free=$(df -Pm "$obj" | awk 'NR == 2 { print $4 }')
-	[ "$free" -ge "${LAB_OBJ_MIB:-600}" ] ||
-		die "$obj: $free MiB free, ${LAB_OBJ_MIB:-600} MiB needed" \
-			"free some space, or set XDG_CACHE_HOME to a place that has it"
-}
-
 # steps: how many files the log says are made so far
 steps()
 {
 	grep -cE '^  (CC|AS|AR|LD|HOSTCC)' "$LOGS/$which-build.log" 2>/dev/null || :
 }
 
-# progress PID TARGET: a line now and then while the process lives
-progress()
+# ahead TARGET: how many files that is.  What make still has to do in a tree that has objects, only
+# make knows.
+ahead()
 {
-	local total tick=0
-	total=" of $(cat "$obj/.lab-steps" 2>/dev/null || echo "about 2000")"
-	# what make still has to do in a tree that has objects, only make knows
-	{ [ "$2" = "$image" ] && [ -n "$cold" ]; } || total=
-	while kill -0 "$1" 2>/dev/null; do
-		sleep 0.2
-		tick=$((tick + 1))
-		[ $((tick % 100)) -ne 0 ] || say "$which: $(steps)$total files"
-	done
+	{ [ "$1" = "$image" ] && [ -n "$cold" ]; } || return 0
+	echo " of $(cat "$obj/.lab-steps" 2>/dev/null || echo "about 2000")"
 }
 
-# build TARGET...: make with its log, progress and the marker of an unfinished run
+progress()
+{
+	say "$which: $(steps)$total files"
+}
+
+# build TARGET...: make with its log and progress
 build()
 {
-	local start=$SECONDS pid rc
-	room
-	repair
-	touch "$obj/.lab-building"
-	logged "$which-build" kmake "$@" &
-	pid=$!
-	progress $pid "$1"
-	# make has removed what it failed on
-	wait $pid || { rc=$?; rm "$obj/.lab-building"; exit $rc; }
-	rm "$obj/.lab-building"
+	local start=$SECONDS total
+	room "$OBJ_MIB"
+	repair "$which: removing what an interrupted build wrote"
+	total=$(ahead "$1")
+	watched 20 progress logged "$which-build" kmake "$@"
 	say "$which: $* done in $((SECONDS - start)) s"
 }
 
@@ -248,7 +227,7 @@ selftests()
 	rm -rf "$new"
 	mkdir -p "$new"
 	say "$what: building"
-	room
+	room "$OBJ_MIB"
 	logged "$what-headers" kmake headers
 	for name; do
 		mapfile -t tests < <(ours "$name")

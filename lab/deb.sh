@@ -15,6 +15,8 @@
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lab/kbuild.sh
+. "$LAB/kbuild.sh"
 
 unset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE MAKEFLAGS MFLAGS
 export LC_ALL=C LOCALVERSION='' KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab
@@ -88,16 +90,6 @@ kmake()
 	make -C "$src" O="$obj" -j"$JOBS" CC="ccache gcc" HOSTCC="ccache gcc" "$@"
 }
 
-# room: an object tree that is there already needs less
-room()
-{
-	local free need=${LAB_OBJ_MIB:-12000}
-	free=$(df -Pm "$obj" | awk 'NR == 2 { print $4 }')
-	need=$((need - $(du -sm "$obj" | cut -f 1)))
-	[ "$free" -ge "$need" ] || die "$obj: $free MiB free, $need MiB needed" \
-		"free some space, or set XDG_CACHE_HOME to a place that has it"
-}
-
 check_debian_config()
 {
 	local version
@@ -138,43 +130,27 @@ configure()
 	say "debian: $(wc -l <"$1/config.diff") options differ from Debian's"
 }
 
-# repair: what was written before a build ended that nobody could clean up after may be truncated.
-# make itself removes what it was making when it is interrupted.
-repair()
-{
-	[ -e "$obj/.lab-building" ] || return 0
-	say "debian: going on, without what the last minutes before the interruption wrote"
-	find "$obj" -type f -newer "$obj/.lab-building" ! -name '.config*' ! -name '.lab-*' \
-		! -path "$obj/include/config/*" -delete
-}
-
-# progress PID: a line a minute while the process lives; what is older than the marker is complete
+# progress: the marker follows, as what is older than it is complete
 progress()
 {
-	local tick=0
-	while kill -0 "$1" 2>/dev/null; do
-		sleep 0.5
-		tick=$((tick + 1))
-		[ $((tick % 120)) -eq 0 ] || continue
-		touch -d '5 minutes ago' "$obj/.lab-building"
-		say "debian: $(grep -cE '^  (CC|AS|AR|LD)' "$LOGS/deb-debian.log" || :) files made since it was started"
-	done
+	touch -d '5 minutes ago' "$obj/.lab-building"
+	say "debian: $(grep -cE '^  (CC|AS|AR|LD)' "$LOGS/deb-debian.log" || :) files made since it was started"
+}
+
+bindeb()
+{
+	KBUILD_BUILD_TIMESTAMP=$(date -u -r "$DEBIAN_CONFIG" +%F) logged deb-debian kmake bindeb-pkg || return 1
 }
 
 debian_kernel()
 {
-	local start=$SECONDS pid
+	local start=$SECONDS
 	mkdir -p "$obj"
-	room
-	repair
+	# an object tree that is there already needs less
+	room $((${LAB_OBJ_MIB:-12000} - $(du -sm "$obj" | cut -f 1)))
+	repair "debian: going on, without what the last minutes before the interruption wrote"
 	configure "$new"
-	touch "$obj/.lab-building"
-	KBUILD_BUILD_TIMESTAMP=$(date -u -r "$DEBIAN_CONFIG" +%F) logged deb-debian kmake bindeb-pkg &
-	pid=$!
-	progress $pid
-	# make has removed what it failed on
-	wait $pid || { rm "$obj/.lab-building"; exit 1; }
-	rm "$obj/.lab-building"
+	watched 60 progress bindeb
 	say "debian: done in $((SECONDS - start)) s"
 }
 

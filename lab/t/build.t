@@ -28,7 +28,7 @@ source_says()
 
 D=tools/testing/selftests
 mkdir -p "$T/bin" "$R/lab" "$R/patches/6.12" "$R/$D/kvm/x86_64" "$S/scripts/kconfig" "$S/$D/kvm"
-cp "$LAB/lib.sh" "$LAB/lock.sh" "$LAB/tree.sh" "$LAB/build.sh" "$R/lab"
+cp "$LAB"/{lib.sh,kbuild.sh,lock.sh,tree.sh,build.sh} "$R/lab"
 printf '#!/bin/sh\necho 6.12.1-1\n' >"$T/bin/dpkg-query"
 chmod +x "$T/bin/dpkg-query"
 echo one >"$S/x.c"

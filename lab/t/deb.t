@@ -30,7 +30,7 @@ fake()
 
 mkdir -p "$T/bin" "$R/lab/t" "$R/lab/deb" "$R/lab/configs" "$R/patches/6.12" "$S/scripts/kconfig" \
 	"$S/tools"/{build,include,lib,mm,scripts}
-cp "$LAB"/{lib.sh,lock.sh,vm.sh,tree.sh,build.sh,deb.sh,deb-test.sh} "$R/lab"
+cp "$LAB"/{lib.sh,kbuild.sh,lock.sh,vm.sh,tree.sh,build.sh,deb.sh,deb-test.sh} "$R/lab"
 cp -a "$LAB/deb/lrugen" "$R/lab/deb"
 printf 'CONFIG_LOCALVERSION="-x"\n# CONFIG_SLOW is not set\n' >"$R/lab/deb/debian.config"
 printf 'CONFIG_64BIT=y\nCONFIG_SLOW=y\n' | xz >"$LAB_DEBIAN_CONFIG"

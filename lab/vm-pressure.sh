@@ -48,7 +48,7 @@ until_line()
 
 start_guest()
 {
-	"$LAB/guest.sh" -m $GUEST_MIB -g "$CGROUP" -o "$OUT" -f "$LAB/guest-load.sh" -- \
+	"$LAB/guest.sh" -m $GUEST_MIB -g "$CGROUP" -o "$OUT" -f "$LAB/guest-stress.sh" -f "$LAB/guest-load.sh" -- \
 		guest-load.sh "$seconds" "$hot" "$cold" >/tmp/guest.log 2>&1 &
 	guest=$!
 	until_line 'load begins'
@@ -105,13 +105,11 @@ find_guest_memory()
 
 hot_swapins()
 {
-	local gfns
-	mapfile -t gfns < <(sed -n 's/^hot-gfn /0x/p' "$OUT/results")
 	{
-		printf 'hot %d\n' "${gfns[@]}"
+		grep '^hot-gfns ' "$OUT/results"
 		logged_events swapins | field address
 	} | awk -v base="$guest_memory" '
-		$1 == "hot" { hot[$2] = 1; next }
+		$1 == "hot-gfns" { for (i = 0; i < $3; i++) hot[$2 + i] = 1; next }
 		{ n += int(($1 - base) / 4096) in hot }
 		END { print n + 0 }'
 }
@@ -124,7 +122,7 @@ report_work()
 		host_pgscan_kswapd host_pgscan_direct
 	echo "swapins $(counted swapins)"
 	echo "swapins_hot $(hot_swapins)"
-	sed -n 's/-operations/_operations/p' "$OUT/results"
+	grep '_operations ' "$OUT/results"
 }
 
 ##

@@ -40,7 +40,7 @@ prepare_load()
 {
 	limit $((MEMORY_GUEST_MIB * ${pressure:-50} / 100))
 	[ "$what" != work ] || log_swapins
-	start_guest guest "$CGROUP" -m "$MEMORY_GUEST_MIB" -f "$LAB/guest-memory.sh" -- \
+	start_guest guest "$CGROUP" -m "$MEMORY_GUEST_MIB" -f "$LAB/guest-stress.sh" -f "$LAB/guest-memory.sh" -- \
 		guest-memory.sh "$MEMORY_SECONDS" "$MEMORY_HOT_MIB" "$MEMORY_COLD_MIB" \
 		"$SEED" "$SAMPLE_MS"
 	until_line guest ready

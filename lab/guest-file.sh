@@ -36,11 +36,12 @@ run_fio()
 
 # The fields of fio's terse output: of reads, the operations per second are the 8th, and percentiles of
 # the latency are "PERCENT%=MICROSECONDS"; those of reads come before those of writes, which are 0.
+# There are always 20: those that were not asked for are "0%=0".
 report()
 {
 	tr ';' '\n' </tmp/fio | awk '
 		NR == 8 { print "file_iops", $1 }
-		/^[0-9.]+%=[0-9]+$/ {
+		/^[0-9.]+%=[0-9]+$/ && !/^0%/ {
 			split($0, part, "%=")
 			if (seen[part[1]]++)
 				next

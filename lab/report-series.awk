@@ -78,11 +78,21 @@ function median_of(list, m,	i, j, x)
 function begin_block(title)
 {
 	printf "# %s\n", title
-	lines = 0
+	lines = ended = 0
+}
+
+# end_run: an empty line keeps its points apart from those of the next run; it waits for them, since a
+# run may have none, and two empty lines end a block
+function end_run()
+{
+	ended = lines
 }
 
 function point(x, y)
 {
+	if (ended)
+		print ""
+	ended = 0
 	printf "%.6g %.6g\n", x, y
 	lines++
 }
@@ -114,8 +124,7 @@ function throughput(name, arm,	of, r, i, k, t, m, y, list)
 		k = of r
 		for (i = 1; i <= n[k]; i++)
 			point(((i > 1 ? X[k, i - 1] : 0) + X[k, i]) / 2, Y[k, i])
-		if (r < runs[arm])
-			print ""
+		end_run()
 	}
 	end_block()
 	begin_block("median:" name ":" arm ":")
@@ -171,8 +180,7 @@ function latency(name, arm,	of, r, i, k, m, y, p, list)
 		for (i = 1; i <= n[k]; i++)
 			if (Y[k, i] > 0 && X[k, i] <= 99.9 && (i == 1 || Y[k, i] != Y[k, i - 1] || Y[k, i] != Y[k, i + 1]))
 				point(Y[k, i], nines(X[k, i]))
-		if (r < runs[arm])
-			print ""
+		end_run()
 	}
 	end_block()
 	begin_block("median:" name ":" arm ":")

@@ -28,8 +28,8 @@
 #
 # It builds no kernel, and without -b it emulates an AMD machine unless this one
 # has usable hardware virtualization.  Emulated hosts of Linux guests (guest.sh)
-# need -s 1 or -i: with two CPUs QEMU 7.2 interrupts guests that have interrupts
-# off, and they hang or die.
+# need -s 1 or -i: with two CPUs QEMU stops so often that it delivers interrupts
+# twice (see qemu_machine()), and guests hang or die.
 
 set -euo pipefail
 # shellcheck source=lab/lib.sh
@@ -94,8 +94,12 @@ find_image()
 # What emulation needs: patience, since a CPU stands still while this machine is
 # busy; no check of the timer, which for the same reason may seem not to work;
 # tolerance, since KVM reads the TSC frequency before the kernel refines it, and
-# stops the clocks of its guests when the two differ by more; and guests without
-# XSAVE, since they warn about the size that QEMU 7.2 gives for it.
+# stops the clocks of its guests when the two differ by more; guests without
+# XSAVE, since they warn about the size that QEMU 7.2 gives for it; and guests that
+# exit for EOI.  For QEMU (7.2 to 10.0) an interrupt that KVM injects is pending until
+# the next exit, and if it has to stop emulating before that it delivers the interrupt
+# once more, even to a guest that has interrupts off and holds the lock that the handler
+# takes.  Handlers begin with EOI, but with PV EOI they do not exit for it.
 qemu_machine()
 {
 	command -v qemu-system-x86_64 >/dev/null || die 'no qemu-system-x86_64' 'lab/deps.sh installs it'
@@ -112,7 +116,7 @@ qemu_machine()
 		qemu=(-accel "tcg,thread=$thread" -cpu EPYC)
 	fi
 	cmdline="no_timer_check rcupdate.rcu_cpu_stall_timeout=100 kvm.tsc_tolerance_ppm=100000 $cmdline"
-	guest_cpu=host,-xsave
+	guest_cpu=host,-xsave,-kvm-pv-eoi
 }
 
 qemu_initrd()

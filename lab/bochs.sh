@@ -23,22 +23,26 @@ bochs_machine()
 		command -v $program >/dev/null || die "no $program" 'lab/deps.sh installs it'
 	done
 	machine='emulated Intel (Bochs)'
-	cmdline="reboot=t mitigations=off clearcpuid=ht,aperfmperf $cmdline"
+	cmdline="reboot=t hpet=disable mitigations=off clearcpuid=ht,aperfmperf $cmdline"
 }
 
 # Busybox and bash, the lab, what runs kselftests and those that COMMAND names, at
-# their paths on this machine.  All kselftests would be a hundred MiB.
+# their paths on this machine.  All kselftests would be a hundred MiB.  Without a
+# timeout(1) at that path, which busybox's is not, their runner waits for ever.
 bochs_initrd()
 {
-	local word test files
+	local word test files timer=$INITRD/nmi-timer
+	mkdir -p "$INITRD"
+	logged nmi-timer gcc -O2 -Wall -Wextra -static -o "$timer.$$" "$LAB/nmi-timer.c"
+	mv "$timer.$$" "$timer"
 	mapfile -t files < <(find "$LAB" "$CACHE/kselftest" -type f ! -path "$LAB/t/*" \
 		\( -path "$LAB/*" -o -name '*.sh' -o -name '*.txt' -o -name settings \) 2>/dev/null)
 	for word in "${command[@]}"; do
 		test=$CACHE/kselftest/${word/://}
 		[[ $word != *:* || ! -f $test ]] || files+=("$test")
 	done
-	vm_initrd bochs /bin/bash "${files[@]}"
-	plan=port=/dev/ttyS1
+	vm_initrd bochs /bin/bash /usr/bin/timeout "$timer" "${files[@]}"
+	printf -v plan '%s\n' port=/dev/ttyS1 "$(quoted companion="$timer")"
 }
 
 # The clock counts instructions, from a fixed date on: what this machine does

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Feeds damaged dumps to tools/mm/lrugen.c, with sanitizers, and prints TAP: one line.
+# Feeds damaged dumps to tools/mm/lrugen.c (lrugen-fuzz.c), with sanitizers, and prints TAP: one line.
 #
 #   fuzz-lrugen.sh [-t SECONDS | -r RUNS] [-o DIRECTORY]
 #
@@ -27,8 +27,8 @@ usage()
 
 compile()
 {
-	clang -O1 -g -DLRUGEN_FUZZ -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o "$OUT/lrugen-fuzz" "$ROOT/tools/mm/lrugen.c"
+	clang -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-o "$OUT/lrugen-fuzz" "$LAB/lrugen-fuzz.c"
 }
 
 # words: what a mutation may put in: headers, and the names and marks of what stands below them

@@ -2,7 +2,7 @@
 /*
  * Hands every beginning of a dump to lrugen: lrugen-prefixes FILE [STEP]
  *
- * To be linked with lrugen.c that was compiled with -DLRUGEN_FUZZ.  The copy that it gets ends
+ * To be linked with lrugen-fuzz.c.  The copy that it gets ends
  * where the beginning ends, so that a sanitizer sees whoever reads on.
  */
 #include <stdint.h>

@@ -104,7 +104,7 @@ compile()
 
 compile_prefixes()
 {
-	sanitized -Wno-unused-function -DLRUGEN_FUZZ -o "$T/prefixes" "$SOURCE" "$LAB/t/lrugen-prefixes.c"
+	sanitized -o "$T/prefixes" "$LAB/lrugen-fuzz.c" "$LAB/t/lrugen-prefixes.c"
 }
 
 ## Compiling

@@ -11,7 +11,7 @@
  *
  * Locking: none of its own. Only the kthread of the test knows its mm, hence
  * nothing else reaches the region, its folios or the fakes. The fakes' ops run
- * under SRCU, look-around's under the page-table lock as well: they record, and
+ * under RCU, look-around's under the page-table lock as well: they record, and
  * leave it to the test to assert, because a failing assertion may sleep. Tests
  * assert after all locks are dropped, because it may also end the kthread.
  *

@@ -5054,57 +5054,6 @@ static void free_options(void)
  *                          main
  ******************************************************************************/
 
-#ifdef LRUGEN_FUZZ
-static void fuzz_view(enum view_id view, bool json, const void *data, size_t size)
-{
-	struct sample s = { .from_dump = true, .page_size = 4096 };
-	unsigned int need;
-
-	opt.view = view;
-	opt.json = json;
-	need = needed() | NEED_INODES | NEED_CURRENT;
-	text_add(&s.dump, data, size);
-	s.dump.p[size] = '\0';
-	parse_dump(&s);
-	if (!parse_sample(&s, need) && !select_rows(&s)) {
-		parse_cgroups(&s, need);
-		show(&s);
-	}
-	report_damage(&s);
-	free_sample(&s);
-}
-
-/* Declared by its symbol, which is not in the style of the kernel. */
-int fuzz_one_input(const unsigned char *data, size_t size) __asm__("LLVMFuzzerTestOneInput");
-
-int fuzz_one_input(const unsigned char *data, size_t size)
-{
-	int view;
-
-	out = check_memory(fopen("/dev/null", "w"));
-	err = out;
-	opt.from = "dump";
-	opt.cold_ms = 60000;
-	for (view = TREE; view < NR_VIEWS; view++) {
-		if (view == AGE || view == RECLAIM)
-			continue;
-		for (opt.sort = SORT_COLD; opt.sort <= SORT_COST; opt.sort++) {
-			fuzz_view(view, false, data, size);
-			fuzz_view(view, true, data, size);
-			if (view != TOP)
-				break;
-		}
-		opt.sort = SORT_COLD;
-	}
-	fclose(out);
-	return 0;
-}
-
-/* Nobody calls it, but then nothing of this file is unused. */
-#define main lrugen_main
-int main(int argc, char **argv);
-#endif /* LRUGEN_FUZZ */
-
 int main(int argc, char **argv)
 {
 	struct stat st;

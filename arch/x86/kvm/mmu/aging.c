@@ -6,8 +6,9 @@
  * zapping and with write-protection.  Three rules make that work:
  *
  *  - Page tables and roots are freed after a grace period, and only valid roots
- *    are walked.  An invalid root is on its way out, and nothing that it maps
- *    says anything about the present.
+ *    are walked.  vCPUs may use an invalid root until they load another one, but
+ *    what they access through it isn't lost: it is handed to the folios when the
+ *    root is zapped.
  *
  *  - The Accessed bit is cleared, or an SPTE that has none is access-tracked, by
  *    a single cmpxchg on the exact SPTE that was tested.  Clearing just the bit
@@ -114,13 +115,19 @@ static __always_inline tdp_ptep_t tdp_mmu_find_spte(struct kvm_mmu_page *root,
 static bool tdp_mmu_age_root_full(struct kvm_mmu_page *root, gfn_t gfn,
 				  gfn_t end, bool clear)
 {
+	int level = PG_LEVEL_NONE;
 	bool young = false;
-	tdp_ptep_t sptep;
-	int level;
+	tdp_ptep_t sptep = NULL;
 	u64 spte;
 
-	do {
-		sptep = tdp_mmu_find_spte(root, gfn, &spte, &level);
+	while (gfn < end) {
+		/* Up to the end of its page table, the next 4KiB SPTE is beside this one. */
+		if (level == PG_LEVEL_4K && gfn % SPTE_ENT_PER_PAGE)
+			spte = kvm_tdp_mmu_read_spte(++sptep);
+		else
+			sptep = tdp_mmu_find_spte(root, gfn, &spte, &level);
+
+		gfn = gfn_round_for_level(gfn, level);
 		if (is_young_leaf(spte, level, tdp_mmu_young_mask())) {
 			young = true;
 			/* One young mapping settles it if nothing is to be cleared. */
@@ -128,8 +135,8 @@ static bool tdp_mmu_age_root_full(struct kvm_mmu_page *root, gfn_t gfn,
 				break;
 			make_spte_old(kvm_mmu_page_as_id(root), sptep, spte, gfn, level);
 		}
-		gfn = gfn_round_for_level(gfn, level) + KVM_PAGES_PER_HPAGE(level);
-	} while (gfn < end);
+		gfn += KVM_PAGES_PER_HPAGE(level);
+	}
 
 	return young;
 }

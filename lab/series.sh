@@ -103,6 +103,16 @@ same_programs()
 	diff <(programs "$tree") <(programs "$CACHE/patched-src")
 }
 
+# mutants_apply: else "make mutants", which takes hours, would be the first to notice
+mutants_apply()
+{
+	local mutant
+	[ -d "$LAB/mutants" ] || return 0
+	for mutant in "$LAB"/mutants/*.patch; do
+		agit apply --check --allow-empty "$mutant" 2>&1 || :
+	done
+}
+
 tree_tests()
 {
 	# interrupted runs leave theirs behind
@@ -114,6 +124,7 @@ tree_tests()
 	result 'each mail is a commit' commits
 	result 'they give patched-src byte for byte' silent differences
 	result 'and its programs' same_programs
+	result 'the bugs of lab/mutants apply to them' silent mutants_apply
 }
 
 ## a mail

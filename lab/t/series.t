@@ -139,8 +139,8 @@ tree refresh 2>/dev/null
 ## the mails
 works "all of it" series
 lacks "is ok" '^not ok'
-says "to the last mail" "ok 11 - 0003-KVM-selftests-Add-a-test.patch"
-says "and no further" "1..11"
+says "to the last mail" "ok 12 - 0003-KVM-selftests-Add-a-test.patch"
+says "and no further" "1..12"
 works "nothing stays in the cache" sh -c "! ls -d '$C'/am-src*"
 works "the letter has its subject" grep -qx 'Subject: \[PATCH 0/3\] mm, KVM: made up' "$M/0000-cover-letter.patch"
 works "says what it is based on" grep -qxF "Base: Debian's linux-source-6.12 6.12.1-1." "$M/0000-cover-letter.patch"
@@ -178,7 +178,7 @@ commit 'mm: add a blank' 'One too many.'
 works "a blank at the end of a line" series
 says "is heard of" "not ok 1 - git am takes the series and says nothing but what it applies"
 says "by git's word" "trailing whitespace"
-says "nor is a patch without a place in the letter" "not ok 6 - its order of the patches"
+says "nor is a patch without a place in the letter" "not ok 7 - its order of the patches"
 says "ok" "# it ends with 3, and there are 4"
 tree git reset -q --hard refs/lab/applied
 
@@ -198,7 +198,12 @@ echo "Caught-by: kunit" >"$R/lab/mutants/a.patch"
 echo "Not-caught: why" >"$R/lab/mutants/b.patch"
 letter 's/^None/2 mutants, of which the tests notice 1/'
 works "the mutants that there are" series
-says "are ok" "ok 8 - and its mutants"
+says "are ok" "ok 9 - and its mutants"
+printf -- '--- a/mm/a.c\n+++ b/mm/a.c\n@@ -1 +1 @@\n-never there\n+one\n' >>"$R/lab/mutants/a.patch"
+works "one that does not apply" series
+says "is not ok" "not ok 5 - the bugs of lab/mutants apply to them"
+says "by its file" "error: mm/a.c: patch does not apply"
+sed -i '/^---/,$d' "$R/lab/mutants/a.patch"
 letter 's/^None/3 mutants, of which the tests notice 3/'
 works "others" series
 says "are not" "# there are 2 mutants"
@@ -212,7 +217,7 @@ works "a long line" series
 says "is not ok" "# body: 85 characters, of 75"
 letter 's/^mm, KVM.*//'
 works "a letter whose subject is its body" series
-says "has a subject nevertheless, that of the body" "ok 5 - the letter has its form"
+says "has a subject nevertheless, that of the body" "ok 6 - the letter has its form"
 rm "$P/cover-letter.txt"
 fails "no letter" "there is no cover letter" series
 

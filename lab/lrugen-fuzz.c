@@ -28,9 +28,10 @@ static void fuzz_view(enum view_id view, bool json, const void *data, size_t siz
 	free_sample(&s);
 }
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+/* libFuzzer has names of another style than the kernel's. */
+int fuzz_one_input(const unsigned char *data, size_t size) __asm__("LLVMFuzzerTestOneInput");
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+int fuzz_one_input(const unsigned char *data, size_t size)
 {
 	int view;
 

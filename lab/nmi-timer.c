@@ -17,7 +17,6 @@
 #include <err.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdint.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,7 +24,7 @@
 #define IOAPIC		0xfec00000	/* index at byte 0, data at byte 16 */
 #define PIN		2		/* where the PIT is, as the MADT tells */
 #define ENTRY		(0x10 + 2 * PIN)
-#define DELIVER_NMI	(4 << 8)	/* physical, edge, not masked; to the APIC in the high word */
+#define DELIVER_NMI	(4 << 8)	/* edge, not masked, to the APIC in the high word */
 
 #define PIT_COUNTER	0x40
 #define PIT_CONTROL	0x43
@@ -34,10 +33,11 @@
 
 #define PERIOD_NS	10000000
 
-static void write_ioapic(volatile uint32_t *ioapic, uint32_t index, uint32_t value)
+/* Not to be reordered, nor left out. */
+static void write_ioapic(unsigned int *ioapic, unsigned int index, unsigned int value)
 {
-	ioapic[0] = index;
-	ioapic[4] = value;
+	__atomic_store_n(&ioapic[0], index, __ATOMIC_RELEASE);
+	__atomic_store_n(&ioapic[4], value, __ATOMIC_RELEASE);
 }
 
 static void connect_pit(void)
@@ -54,7 +54,7 @@ static void connect_pit(void)
 	write_ioapic(ioapic, ENTRY, DELIVER_NMI);
 }
 
-static void out(int fd, off_t port, uint8_t value)
+static void out(int fd, off_t port, unsigned char value)
 {
 	if (pwrite(fd, &value, 1, port) != 1)
 		err(1, "port %#lx", (long)port);

@@ -138,7 +138,7 @@ compare()
 	}' "$OUT/stock/results" "$OUT/patched/results"
 }
 
-host=() inner=() mode= left_out=
+host=() inner=() mode='' left_out=''
 case ${1-} in
 -b)
 	host=(-b)

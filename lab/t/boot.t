@@ -9,7 +9,7 @@ set -eu
 LAB=$(cd "$(dirname "$0")/.." && pwd)
 REPO=$T/repo
 mkdir -p "$T/bin" "$REPO/lab" "$REPO/build/6.12/stock"
-cp "$LAB"/{lib.sh,vm.sh,init,splats,boot.sh,bochs.sh,guest.sh,verdict.sh} "$REPO/lab"
+cp "$LAB"/{lib.sh,vm.sh,init,splats,boot.sh,bochs.sh,nmi-timer.c,guest.sh,verdict.sh} "$REPO/lab"
 echo image >"$REPO/build/6.12/stock/bzImage"
 export XDG_CACHE_HOME=$T/cache
 

@@ -14,7 +14,8 @@ on()
 	local kernel=$1 code=$2
 	shift 2
 	printf '%s\n' "$@" >"$T/$kernel"
-	echo "$@" >"$R/build/6.12/$kernel/bzImage"
+	# equal kernels would be one, which the first to end has run for both
+	echo "$kernel $*" >"$R/build/6.12/$kernel/bzImage"
 	echo "$code" >"$T/$kernel.code"
 }
 
@@ -29,7 +30,7 @@ verdict()
 
 mkdir -p "$T/bin" "$R/lab" "$R/build/6.12/stock" "$R/build/6.12/patched" "$T/cache/mglru-kvm/6.12/kselftest"
 cp "$LAB/lib.sh" "$LAB/vm.sh" "$LAB/suite.sh" "$R/lab"
-touch "$R/lab/init" "$R/lab/kselftest.awk" "$R"/lab/{bochs,vm,host,vm-kselftest}.sh
+touch "$R"/lab/{init,kselftest.awk,nmi-timer.c} "$R"/lab/{bochs,vm,host,vm-kselftest}.sh
 printf '#!/bin/sh\necho 7.2\n' >"$T/bin/dpkg-query"
 chmod +x "$T/bin/dpkg-query"
 PATH=$T/bin:$PATH

@@ -147,7 +147,7 @@ progress()
 build()
 {
 	local start=$SECONDS total
-	room "$OBJ_MIB"
+	room "$obj" "$OBJ_MIB"
 	repair "$which: removing what an interrupted build wrote"
 	total=$(ahead "$1")
 	watched 20 progress logged "$which-build" kmake "$@"
@@ -227,7 +227,7 @@ selftests()
 	rm -rf "$new"
 	mkdir -p "$new"
 	say "$what: building"
-	room "$OBJ_MIB"
+	room "$obj" "$OBJ_MIB"
 	logged "$what-headers" kmake headers
 	for name; do
 		mapfile -t tests < <(ours "$name")

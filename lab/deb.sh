@@ -147,7 +147,7 @@ debian_kernel()
 	local start=$SECONDS
 	mkdir -p "$obj"
 	# an object tree that is there already needs less
-	room $((${LAB_OBJ_MIB:-12000} - $(du -sm "$obj" | cut -f 1)))
+	room "$obj" $((${LAB_OBJ_MIB:-12000} - $(du -sm "$obj" | cut -f 1)))
 	repair "debian: going on, without what the last minutes before the interruption wrote"
 	configure "$new"
 	watched 60 progress bindeb

@@ -1,16 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What lab/build.sh and lab/deb.sh share: room for objects, and a make that may be interrupted.  Sourced
-# by bash after lib.sh, never run.  They set obj, a directory, and decide what is made in it.
+# What lab/build.sh and lab/deb.sh share: a make that may be interrupted.  Sourced by bash after
+# lib.sh, never run.  They set obj, a directory, and decide what is made in it.
 # shellcheck shell=bash disable=SC2154 # obj
-
-# room MIB: refuse to start what cannot end
-room()
-{
-	local free
-	free=$(df -Pm "$obj" | awk 'NR == 2 { print $4 }')
-	[ "$free" -ge "$1" ] || die "$obj: $free MiB free, $1 MiB needed" \
-		"free some space, or set XDG_CACHE_HOME to a place that has it"
-}
 
 # repair TEXT: say it, and remove what was written before a build ended that nobody could clean up
 # after: it may be truncated.  make itself removes what it was making when it is interrupted.

@@ -29,6 +29,15 @@ die()
 	exit 1
 }
 
+# room DIRECTORY MIB: refuse to start what cannot end
+room()
+{
+	local free
+	free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "$2" ] || die "$1: $free MiB free, $2 MiB needed" \
+		"free some space, or set XDG_CACHE_HOME to a place that has it"
+}
+
 # architecture CONFIG: what lab/configs/CONFIG.config is for, if not x86: the directory under arch/ and
 # the prefix of the cross compiler
 architecture()

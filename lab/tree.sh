@@ -56,15 +56,6 @@ package_version()
 	[ -r "$TARBALL" ] || die "$TARBALL is missing" "run: apt-get install --reinstall linux-source-$VERSION"
 }
 
-# room MIB: refuse to start what cannot end
-room()
-{
-	local free
-	free=$(df -Pm "$CACHE" | awk 'NR == 2 { print $4 }')
-	[ "$free" -ge "$1" ] || die "$CACHE: $free MiB free, $1 MiB needed" \
-		"free some space, or set XDG_CACHE_HOME to a place that has it"
-}
-
 # tree NAME COMMAND...: have COMMAND fill $CACHE/NAME unless it is of this version.  The
 # stamp goes first and comes last, so that an interruption anywhere leads to a new attempt.
 tree()
@@ -82,7 +73,7 @@ tree()
 
 unpack()
 {
-	room "${LAB_TREE_MIB:-2000}"
+	room "$CACHE" "${LAB_TREE_MIB:-2000}"
 	mkdir "$1"
 	tar -xJf "$TARBALL" -C "$1" --strip-components=1
 }
@@ -95,7 +86,7 @@ link_tree()
 
 copy_tree()
 {
-	room "${LAB_TREE_MIB:-2000}"
+	room "$CACHE" "${LAB_TREE_MIB:-2000}"
 	cp -a --reflink=auto "$PRISTINE" "$1"
 }
 

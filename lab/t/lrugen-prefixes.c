@@ -2,8 +2,8 @@
 /*
  * Hands every beginning of a dump to lrugen: lrugen-prefixes FILE [STEP]
  *
- * To be linked with lrugen-fuzz.c.  The copy that it gets ends
- * where the beginning ends, so that a sanitizer sees whoever reads on.
+ * To be linked with lrugen-fuzz.c.  The copy that it gets ends where the beginning ends, so that a
+ * sanitizer sees whoever reads on.
  */
 #include <stdint.h>
 #include <stdio.h>

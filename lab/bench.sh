@@ -261,7 +261,7 @@ key()
 	if [ "$machine" = host ]; then uname -rv; else cat "$kernel"; fi | sha256sum | cut -c 1-16
 	{
 		cat "$guest_kernel" "$(script "$1")" \
-			"$LAB"/{lib,work,count,host,guest,vm,boot}.sh "$LAB"/{wakeup,aged-vm}.[ch] "$LAB/init"
+			"$LAB"/{lib,work,count,swapins,host,guest,vm,boot}.sh "$LAB"/{wakeup,aged-vm}.[ch] "$LAB/init"
 		# what runs in its guests
 		grep -o 'guest-[a-z]*\.sh' "$(script "$1")" | sort -u | while read -r file; do cat "$LAB/$file"; done
 		echo "$@" "$machine" "${HOST_MIB-}" "${HOST_CPUS-}" "$SEED"

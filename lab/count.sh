@@ -73,6 +73,14 @@ stop_counting()
 	for switch in "$TRACING"/instances/*/tracing_on; do echo 0 >"$switch"; done
 }
 
+# lost WHAT WHAT-TO-DO: stop the script, also from a subshell: the numbers that it would print are too small
+lost()
+{
+	printf '%s: error: %s\n%s: %s\n' "${0##*/}" "$1" "${0##*/}" "$2" >&2
+	kill $$
+	exit 1
+}
+
 # stat_sum NAME FIELD...: the sum of the FIELDs of all CPUs' buffers
 stat_sum()
 {
@@ -87,7 +95,7 @@ stat_sum()
 counted()
 {
 	[ "$(stat_sum "$1" 'commit overrun' 'dropped events')" -eq 0 ] ||
-		die "counter $1 lost events" "$TRACING/instances/$1/per_cpu/cpu*/stats says how many"
+		lost "counter $1 lost events" "$TRACING/instances/$1/per_cpu/cpu*/stats says how many"
 	stat_sum "$1" entries overrun 'read events'
 }
 
@@ -95,7 +103,7 @@ counted()
 logged_events()
 {
 	[ "$(stat_sum "$1" overrun 'commit overrun' 'dropped events')" -eq 0 ] ||
-		die "log $1 overflowed" 'give it a larger buffer, see counter()'
+		lost "log $1 overflowed" 'give it a larger buffer, see counter()'
 	grep -v '^#' "$TRACING/instances/$1/trace" || :
 }
 

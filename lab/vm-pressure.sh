@@ -12,10 +12,7 @@
 #
 # A notifier call belongs to a look-around if it returns to a function of that name,
 # is of a kind that only look-around makes, or asks about no more pages at once than
-# look-around does.  Which swap-ins are the hot set's:
-# a return probe of do_swap_page() has the address and whether the fault was a
-# major one, the guest has printed the page frames of its hot set, and its memory
-# is one mapping of QEMU in the order of those (no guest here has a PCI hole).
+# look-around does.  lab/swapins.sh tells which swap-ins are the hot set's.
 #
 # It measures no time.  Two runs differ: reclaim under pressure is bistable.
 # shellcheck disable=SC2016 # $stack0, $retval and $arg5 are the kernel's
@@ -23,6 +20,7 @@ set -eu
 
 . "$(dirname "$0")/lib.sh"
 . "$LAB/count.sh"
+. "$LAB/swapins.sh"
 . "$LAB/host.sh"
 
 GUEST_MIB=420
@@ -74,54 +72,21 @@ difference()
 		}' /tmp/before /tmp/after
 }
 
-# field NAME: the value of NAME=VALUE in each line of a log
-field()
-{
-	grep -o " $1=[^ ]*" | cut -d = -f 2
-}
-
 ##
 ## work
 ##
 
-# 4 is VM_FAULT_MAJOR; the address is the fourth word of struct vm_fault.
 set_up_work()
 {
-	probe 'r64:swapin do_swap_page address=+24($arg1):u64 ret=$retval:u32'
-	counter swapins swapin 'ret & 4' 65536
-}
-
-# The mapping that is the guest's memory, by its size
-find_guest_memory()
-{
-	local range start end
-	while read -r range _; do
-		start=$((0x${range%-*})) end=$((0x${range#*-}))
-		guest_memory=$start
-		[ $((end - start)) -ne $((GUEST_MIB << 20)) ] || return 0
-	done <"/proc/$(cat "$OUT/pid")/maps"
-	die "no mapping of QEMU has $GUEST_MIB MiB"
-}
-
-hot_swapins()
-{
-	{
-		grep '^hot-gfns ' "$OUT/results"
-		logged_events swapins | field address
-	} | awk -v base="$guest_memory" '
-		$1 == "hot-gfns" { for (i = 0; i < $3; i++) hot[$2 + i] = 1; next }
-		{ n += int(($1 - base) / 4096) in hot }
-		END { print n + 0 }'
+	probe "$swapin_probe"
+	counter swapins swapin "$swapin_major" 65536
 }
 
 report_work()
 {
-	! grep -qx hot-moved "$OUT/results" ||
-		die "the guest's kernel has moved pages of the hot set" 'nothing can be said about it: run it again'
 	difference memcg_workingset_refault_anon memcg_pgscan memcg_pgsteal \
 		host_pgscan_kswapd host_pgscan_direct
-	echo "swapins $(counted swapins)"
-	echo "swapins_hot $(hot_swapins)"
+	swapins swapins "$OUT/results" "$memory"
 	grep '_operations ' "$OUT/results"
 }
 
@@ -247,7 +212,7 @@ esac
 set_up_memory
 "set_up_$what"
 start_guest
-[ "$what" != work ] || find_guest_memory
+[ "$what" != work ] || memory=$(guest_memory "/proc/$(cat "$OUT/pid")/maps" $GUEST_MIB)
 say "the guest's load runs"
 echo "enabled $(cat /sys/kernel/mm/lru_gen/enabled)"
 statistics >/tmp/before

@@ -4,15 +4,15 @@
 #
 # usage: see lab/work.sh; PRESSURE is the limit in percent of the guest's size
 #
-# stress-ng keeps the hot set busy and walks the cold memory (lab/guest-memory.sh).  Which swap-ins
-# are the hot set's: a return probe of do_swap_page() has the address and whether the fault was a
-# major one, the guest has printed the page frames of its hot set, and its memory is one mapping of
-# QEMU in the order of those.  It is the only probe here, and costs each swap-in the same in each arm.
+# stress-ng keeps the hot set busy and walks the cold memory (lab/guest-memory.sh).  lab/swapins.sh tells which
+# swap-ins are the hot set's; its probe is the only one here.
 set -eu
 
 LAB=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=lab/work.sh
 . "$LAB/work.sh"
+# shellcheck source=lab/swapins.sh
+. "$LAB/swapins.sh"
 
 # shellcheck disable=SC2034 # for work.sh
 PARAMETERS=(
@@ -28,12 +28,10 @@ prepare_files()
 	"$LAB/guest.sh" -b
 }
 
-# 4 is VM_FAULT_MAJOR; the address is the fourth word of struct vm_fault.
 log_swapins()
 {
-	# shellcheck disable=SC2016 # $arg1 and $retval are the kernel's
-	own_probe swapin 'r64:swapin do_swap_page address=+24($arg1):u64 ret=$retval:u32'
-	own_counter swapins swapin 'ret & 4' $((MEMORY_LOG_MIB * 1024 / $(nproc)))
+	own_probe swapin "$swapin_probe"
+	own_counter swapins swapin "$swapin_major" $((MEMORY_LOG_MIB * 1024 / $(nproc)))
 }
 
 prepare_load()
@@ -44,38 +42,13 @@ prepare_load()
 		guest-memory.sh "$MEMORY_SECONDS" "$MEMORY_HOT_MIB" "$MEMORY_COLD_MIB" \
 		"$SEED" "$SAMPLE_MS"
 	until_line guest ready
-	find_guest_memory
-}
-
-# The mapping that is the guest's memory, by its size
-find_guest_memory()
-{
-	local range start end
-	while read -r range _; do
-		start=$((0x${range%-*})) end=$((0x${range#*-}))
-		guest_memory=$start
-		[ $((end - start)) -ne $((MEMORY_GUEST_MIB << 20)) ] || return 0
-	done <"/proc/$(cat "$WORK/guest/pid")/maps"
-	die "no mapping of QEMU has $MEMORY_GUEST_MIB MiB"
-}
-
-hot_swapins()
-{
-	{
-		tr -d '\r' <"$WORK/guest/results" | grep '^hot-gfns '
-		logged_events swapins | grep -o ' address=[^ ]*' | cut -d = -f 2
-	} | awk -v base="$guest_memory" '
-		$1 == "hot-gfns" { for (i = 0; i < $3; i++) hot[$2 + i] = 1; next }
-		{ n++; n_hot += int(($1 - base) / 4096) in hot }
-		END { print "swapins", n + 0; print "swapins_hot", n_hot + 0; print "swapins_cold", n - n_hot }'
+	memory=$(guest_memory "/proc/$(cat "$WORK/guest/pid")/maps" "$MEMORY_GUEST_MIB")
 }
 
 report_load()
 {
-	! grep -q '^hot-moved' "$WORK/guest/results" ||
-		die "the guest's kernel has moved pages of the hot set" 'nothing can be said about it: run it again'
 	if [ "$what" = work ]; then
-		hot_swapins
+		swapins swapins "$WORK/guest/results" "$memory"
 		none_missed
 	fi
 	relay guest

@@ -6,7 +6,8 @@
 #
 # Reads what lab/bench.sh, lab/bench-aging.sh, lab/run.sh and lab/suite.sh have left in build/, and nothing else
 # but the reasons in lab/report-reasons.  Each of them is a part of the report, PART.txt and PART.*.svg.
-# A part that was not measured here stays as the report has it already.  The same input gives
+# A part that was not measured here stays as the report has it already, and so does a workload and a mode of the
+# selftests: to get rid of one, remove PART.NAME.* from Documentation/results.  The same input gives
 # the same bytes with the same gnuplot.
 #
 # Patched being worse than stock needs a reason; without one, Documentation/results stays as it is
@@ -142,11 +143,11 @@ workloads_of()
 	cut -f 1 "$ROOT/build/$1/table.tsv" | awk '!seen[$0]++'
 }
 
-# machine PART: what ran it
+# machine PART WORKLOAD: what ran it
 machine()
 {
 	local table=$ROOT/build/$1/table.txt first
-	first=$(runs_of "$1" "$(workloads_of "$1" | sed -n 1p)" | sed -n 1p)
+	first=$(runs_of "$1" "$2" | sed -n 1p)
 	case $1 in
 	*-host)
 		echo "$(sed -n '1s/;.*//p' "$table"), as this machine was booted; host: hardware virtualization, no VM," \
@@ -195,7 +196,7 @@ pictures()
 		latency) title="latency distribution (thick: median of $runs)" ;;
 		generations) title='memory by generation over time (first run)' arms='gen:\(.*\):' ;;
 		esac
-		plot "$part.$workload.$kind" $kind "$workload: $title" "$(machine "$part")" "$(guests "$part" "$workload")" \
+		plot "$part.$workload.$kind" $kind "$workload: $title" "$(machine "$part" "$workload")" "$(guests "$part" "$workload")" \
 			"data=$data" "emulated=$emulated" "names=$(names 'median:\(.*\):.*:' "$data")" \
 			"arms=$(names "$arms" "$data")"
 	done
@@ -204,7 +205,7 @@ pictures()
 # cost PART: what a page costs, by workload and arm
 cost()
 {
-	local part=$1 tsv=$ROOT/build/$1/table.tsv data=$OUT/$1.cost.dat emulated=1
+	local part=$1 data=$OUT/$1.cost.dat tables=("$NEW/$1".*.table) figures=("$NEW/$1".*.figures.tsv) emulated=1 facts
 	[ "$part" = workloads ] || emulated=0
 	awk -F '\t' '
 		!($1 in number) { number[$1] = ++n }
@@ -214,11 +215,13 @@ cost()
 				blocks[++n_blocks] = block
 			lines[block] = lines[block] number[$1] " " $5 " " $6 " " $7 "\n"
 		}
-		END { for (i = 1; i <= n_blocks; i++) printf "# %s\n%s\n\n", blocks[i], lines[blocks[i]] }' "$tsv" >"$data"
+		END { for (i = 1; i <= n_blocks; i++) printf "# %s\n%s\n\n", blocks[i], lines[blocks[i]] }' "${figures[@]}" >"$data"
 	[ -s "$data" ] || return 0
+	facts=$(sed -sn 1p "${tables[@]}" | sort -u)
+	[ "$(wc -l <<<"$facts")" -eq 1 ] || facts="several hosts, see $part.txt"
 	plot "$part.cost" cost 'What aging costs per page after each workload (median, least and greatest run)' \
-		"$(machine "$part")" "guests: $(parameter "${tsv%.tsv}.txt" GUEST_CPUS) vCPU each; their sizes are in $part.txt" \
-		"data=$data" "emulated=$emulated" "workloads=$(workloads_of "$part" | paste -sd ' ')" \
+		"$facts" "guests: $(parameter "${tables[0]}" GUEST_CPUS) vCPU each; their sizes are in $part.txt" \
+		"data=$data" "emulated=$emulated" "workloads=$(cut -f 1 "${figures[@]}" | awk '!seen[$0]++' | paste -sd ' ')" \
 		"arms=$(names 'age_ns_per_page:\(.*\):' "$data")"
 }
 
@@ -229,23 +232,64 @@ worse()
 		die 'it is not known what is better' 'say it in lab/report-better'
 }
 
+# block PART WORKLOAD: what ran it, how to read its table, the table and its parameters; a paragraph each
+block()
+{
+	machine "$1" "$2"
+	awk -v RS= -v workload="$2" '
+		NR == 1 { sub(/[^\n]*\n/, ""); print "\n" $0 }
+		/^Emulated:/ { note = "\n" $0 }
+		index($0, "| **" workload "** ") == 1 { table = "\n" $0; getline; parameters = "\n" $0 }
+		END {
+			if (note)
+				print note
+			print table
+			print parameters
+			exit !table
+		}' "$ROOT/build/$1/table.txt"
+}
+
+# What each workload has is part of the report, so that it stays when another is run.
 workloads()
 {
-	local part=$1 from=$ROOT/build/$1 title='emulated host' workload
+	local part=$1 workload
 	for workload in $(workloads_of "$part"); do
 		[ -n "$(runs_of "$part" "$workload")" ] ||
 			die "no results of $workload in build/$part, but a table of them" 'measure it again, or remove the table'
+		rm -f "$NEW/$part.$workload".*
+		block "$part" "$workload" >"$NEW/$part.$workload.table" ||
+			die "build/$part/table.txt has no table of $workload, but table.tsv has" 'measure it again'
+		grep "^$workload	" "$ROOT/build/$part/table.tsv" >"$NEW/$part.$workload.figures.tsv"
+		pictures "$part" "$workload"
 	done
+}
+
+# workload_hosts FILE...: a line for each host, and what ran on it
+workload_hosts()
+{
+	local table name
+	for table; do
+		name=${table##*/} name=${name#*.}
+		printf '%s\t%s\n' "$(sed -n 1p "$table")" "${name%.table}"
+	done | awk -F '\t' '
+		!($1 in names) { host[++n] = $1 }
+		{ names[$1] = names[$1] " " $2 }
+		END { for (i = 1; i <= n; i++) printf "%s:%s\n", host[i], names[host[i]] }'
+}
+
+# workloads_text PART: all that the report has of it
+workloads_text()
+{
+	local part=$1 title='emulated host' tables=("$NEW/$1".*.table)
 	case $part in
 	*-kvm) title='host VM on hardware virtualization' ;;
 	*-host) title='host on hardware' ;;
 	esac
-	text "$part" "Workloads on stock and patched, $title (lab/bench.sh)" \
-		"$(machine "$part")
-each guest: $(parameter "$from/table.txt" GUEST_CPUS) vCPU; its memory is *_GUEST_MIB below each table" "$from/table.txt"
+	# what is the same for several is said once
+	awk -v RS= 'FNR > 1 && !said[$0]++ { print "\n" $0 }' "${tables[@]}" | sed 1d >"$OUT/$part"
+	text "$part" "Workloads on stock and patched, $title (lab/bench.sh)" "$(workload_hosts "${tables[@]}")" "$OUT/$part"
 	cost "$part"
-	for workload in $(workloads_of "$part"); do pictures "$part" "$workload"; done
-	worse "$part" report-worse "$LAB/report-better" "$LAB/work-metrics" "$from/table.tsv"
+	worse "$part" report-worse "$LAB/report-better" "$LAB/work-metrics" "$NEW/$part".*.figures.tsv
 }
 
 ##
@@ -448,7 +492,7 @@ make_part()
 	fi
 	say "$1"
 	case $1 in
-	suites) ;;
+	suites | workloads*) ;;
 	*) rm -f "$NEW/$1".* ;;
 	esac
 	case $1 in
@@ -464,6 +508,9 @@ mkdir -p "$NEW"
 [ ! -d "$RESULTS" ] || cp -r "$RESULTS/." "$NEW"
 for part in "${PARTS[@]}"; do
 	make_part "${part%% *}" "${part#* }"
+done
+for part in workloads workloads-kvm workloads-host; do
+	! compgen -G "$NEW/$part.*.table" >/dev/null || workloads_text $part
 done
 ! compgen -G "$NEW/suites.*.tap" >/dev/null || suites_text
 compgen -G "$NEW/*.txt" >/dev/null ||

@@ -171,7 +171,12 @@ says 'it says what to run' 'make bench-aging'
 workloads workloads 'emulated AMD, 1 CPU, 1 instruction = 1 ns'
 works 'workloads make a report' report
 says 'what is missing is named' 'aging: not measured; to measure it: make bench-aging'
-works 'text and pictures' eval "files index.txt $PICTURES workloads.txt workloads.worse.tsv worse.txt"
+works 'text and pictures' eval "files index.txt workloads.cost.svg workloads.memory-50.figures.tsv \
+	workloads.memory-50.generations.svg workloads.memory-50.latency.svg workloads.memory-50.table \
+	workloads.memory-50.throughput.svg workloads.txt workloads.worse.tsv worse.txt"
+works 'what ran it, and what ran there' has index.txt "1 instruction = 1 ns, 1024 MiB: memory-50"
+works 'how to read it' has workloads.txt 'Medians of 2 runs'
+works 'its parameters' has workloads.txt 'memory-50: MEMORY_COLD_MIB=88'
 works 'the tables' has workloads.txt '| **memory-50** | stock-mglru |'
 works 'the index names each picture' has index.txt 'memory-50: latency distribution'
 config=$(sha256sum <"$LAB/kernel.config" | cut -c 1-12)
@@ -233,10 +238,18 @@ fails 'what got worse still needs its reason' 'workloads/memory-50/patched-on: h
 reasons 'workloads/*|host_pswpout|It reads ahead.'
 workloads workloads 'emulated AMD, 1 CPU, 1 instruction = 1 ns'
 mv "$R/build/workloads/memory-50" "$R/build/workloads/memory-75"
+sed -i "s/memory-50/memory-75/g" "$R/build/workloads/table.txt"
 figures workloads "${FIGURES[@]/#memory-50/memory-75}"
 works 'another workload' report
-works 'takes the place of the one before' [ ! -e "$RESULTS/workloads.memory-50.latency.svg" ]
+works 'is in the report' has workloads.txt '| **memory-75** |'
+works 'and the one before still is' has workloads.txt '| **memory-50** |'
+works 'both on that machine' has index.txt '1 instruction = 1 ns, 1024 MiB: memory-50 memory-75'
+works 'what is the same is said once' [ "$(grep -c 'Medians of 2 runs' "$RESULTS/workloads.txt")" -eq 1 ]
+works 'what they cost is in one picture' has workloads.cost.svg 'memory-75'
+works 'and what got worse in one list' has worse.txt 'workloads: of 9 figures'
 
+sed -i "s/memory-75/memory-90/g" "$R/build/workloads/table.txt"
+fails 'figures without a table' 'has no table of memory-75' report
 find "$R/build/workloads" -name results -delete
 fails 'a table without results' 'no results of memory-75 in build/workloads' report
 

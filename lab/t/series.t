@@ -5,23 +5,9 @@
 set -eu
 # shellcheck source=lab/t/tap.sh
 . "$(dirname "$0")/tap.sh"
-LAB=$(cd "$(dirname "$0")/.." && pwd)
-
-export XDG_CACHE_HOME=$T/cache LAB_TARBALL=$T/linux.tar.xz LAB_TREE_MIB=1
-export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org
-export GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@example.org
-unset LAB_LOCKED LAB_KEEP GIT_DIR
-C=$T/cache/mglru-kvm/6.12
-R=$T/repo
-P=$R/patches/6.12
+# shellcheck source=lab/t/clone.sh
+. "$(dirname "$0")/clone.sh"
 M=$R/build/6.12/mails/mails
-PATH=$T/bin:$PATH
-SIGNED='Signed-off-by: A <a@example.org>'
-
-tree()
-{
-	"$R/lab/tree.sh" "$@"
-}
 
 series()
 {
@@ -101,14 +87,6 @@ $SIGNED"}" "${4-}"
 	works "$1" series "$T/mail"
 	says "is ok" "ok 1 - mail"
 	lacks "without a word" '^#\|^not'
-}
-
-# lacks NAME PATTERN: the last command's output has no such line
-lacks()
-{
-	local rc=0
-	! grep -q -e "$2" "$T/out" || rc=1
-	result $rc "$1"
 }
 
 mkdir -p "$R/lab" "$P" "$T/linux-source-6.12/mm" "$T/linux-source-6.12/arch/x86/kvm" "$T/bin"

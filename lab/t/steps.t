@@ -5,14 +5,8 @@
 set -eu
 # shellcheck source=lab/t/tap.sh
 . "$(dirname "$0")/tap.sh"
-LAB=$(cd "$(dirname "$0")/.." && pwd)
-
-export XDG_CACHE_HOME=$T/cache GIT_CONFIG_GLOBAL=/dev/null
-export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org
-export GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@example.org
-unset LAB_LOCKED LAB_KEEP GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE
-C=$T/cache/mglru-kvm/6.12
-R=$T/repo
+# shellcheck source=lab/t/clone.sh
+. "$(dirname "$0")/clone.sh"
 
 each()
 {
@@ -42,14 +36,6 @@ fake()
 {
 	{ printf '#!/bin/bash\nset -eu\nT=%q\nC=%q\n' "$T" "$C"; cat; } >"$R/lab/$1"
 	chmod +x "$R/lab/$1"
-}
-
-# lacks NAME PATTERN: the last command's output has no such line
-lacks()
-{
-	local rc=0
-	! grep -q -e "$2" "$T/out" || rc=1
-	result $rc "$1"
 }
 
 # ran NAME COUNT WORD: so many of the made-up programs

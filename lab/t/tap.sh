@@ -56,6 +56,14 @@ says()
 	result $rc "$1"
 }
 
+# lacks NAME PATTERN: the last command's output has no such line
+lacks()
+{
+	local rc=0
+	! grep -q -e "$2" "$T/out" || rc=1
+	result $rc "$1"
+}
+
 done_testing()
 {
 	echo "1..$tests"

@@ -5,21 +5,8 @@
 set -eu
 # shellcheck source=lab/t/tap.sh
 . "$(dirname "$0")/tap.sh"
-LAB=$(cd "$(dirname "$0")/.." && pwd)
-
-export XDG_CACHE_HOME=$T/cache LAB_TARBALL=$T/linux.tar.xz LAB_TREE_MIB=1
-export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org
-export GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@example.org
-unset LAB_LOCKED LAB_KEEP GIT_DIR
-C=$T/cache/mglru-kvm/6.12
-R=$T/repo
-P=$R/patches/6.12
-PATH=$T/bin:$PATH
-
-tree()
-{
-	"$R/lab/tree.sh" "$@"
-}
+# shellcheck source=lab/t/clone.sh
+. "$(dirname "$0")/clone.sh"
 
 # fake NAME COMMAND: a program of that name that runs COMMAND
 fake()
@@ -32,13 +19,6 @@ release()
 {
 	tar -cJf "$LAB_TARBALL" -C "$T" linux-source-6.12
 	fake dpkg-query "echo $1"
-}
-
-# edit FILE SED: commit a change of FILE
-edit()
-{
-	sed -i "$2" "$C/patched-src/$1"
-	tree git commit -q -a -m "mm: change ${1##*/}" -m "Because." -m "Signed-off-by: A <a@example.org>"
 }
 
 broken()

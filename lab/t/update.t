@@ -6,22 +6,9 @@
 set -eu
 # shellcheck source=lab/t/tap.sh
 . "$(dirname "$0")/tap.sh"
-LAB=$(cd "$(dirname "$0")/.." && pwd)
-
-export XDG_CACHE_HOME=$T/cache LAB_TARBALL=$T/linux.tar.xz LAB_TREE_MIB=1
-export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org GIT_EDITOR=true
-export GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@example.org
-unset LAB_LOCKED LAB_KEEP GIT_DIR
-C=$T/cache/mglru-kvm/6.12
-R=$T/repo
-P=$R/patches/6.12
+# shellcheck source=lab/t/clone.sh
+. "$(dirname "$0")/clone.sh"
 K=$T/linux-source-6.12
-PATH=$T/bin:$PATH
-
-tree()
-{
-	"$R/lab/tree.sh" "$@"
-}
 
 update()
 {
@@ -82,13 +69,6 @@ install_it()
 {
 	dpkg-deb --fsys-tarfile "$T/suite/$1.deb" | tar -xO ./usr/src/linux-source-6.12.tar.xz >"$LAB_TARBALL"
 	echo "$1" >"$T/installed"
-}
-
-# edit FILE SED: commit a change of FILE
-edit()
-{
-	sed -i "$2" "$C/patched-src/$1"
-	tree git commit -q -a -m "mm: change ${1##*/}" -m "Because." -m "Signed-off-by: A <a@example.org>"
 }
 
 # state: all that must not change

@@ -317,7 +317,7 @@ selftests)
 	selftests "$CACHE/kselftest" kvm mm
 	;;
 arm64-selftests)
-	selftests "$CACHE/kselftest-arm64" kvm
+	selftests "$CACHE/kselftest-arm64" kvm mm
 	;;
 *)
 	kernel "$@"

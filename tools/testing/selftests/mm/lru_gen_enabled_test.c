@@ -8,7 +8,9 @@
  * fast, is one of them only while KVM has such an MMU.
  *
  * Whatever 0x0008 is, an ordinary process is aged as ever: an aging pass finds
- * exactly the pages that it used, counted in a memory cgroup of its own.
+ * exactly the pages that it used, counted in a memory cgroup of its own. Where
+ * pages are mapped by contpte blocks (arm64), which have one Accessed bit for all
+ * of them, it keeps all of a block that was used, and counts it as one.
  *
  * The test restores what it found in the file, however it ends.  It runs no
  * guest: that is what kvm/x86_64/lru_gen_aging_test.c does.
@@ -17,6 +19,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +35,7 @@
 #define KVM_PARAMETER	"/sys/module/kvm/parameters/tdp_mmu"
 
 #define ALL_SWITCHES	0xf
+#define MM_WALK		0x2
 #define FAST_AGING	0x8
 
 #define PAGE		4096
@@ -41,6 +45,12 @@
 
 /* Pages of the process itself that may be charged besides the ones it counts. */
 #define MAX_OWN_PAGES	32
+
+#define LRU_GEN_FULL	"/sys/kernel/debug/lru_gen_full"
+#define MTHP		"/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled"
+#define BLOCK		(64 * 1024UL)
+#define PAGES_PER_BLOCK	(BLOCK / PAGE)
+#define NR_BLOCKS	128
 
 /* Returns 0 or the error. */
 static int write_file(const char *path, const char *text)
@@ -278,10 +288,10 @@ static char *populate(struct __test_metadata *_metadata)
 }
 
 /* Aging flushes no TLB: without this, pages that are used may look unused. */
-static void flush_tlb(struct __test_metadata *_metadata, char *memory)
+static void flush_tlb(struct __test_metadata *_metadata, char *memory, size_t size)
 {
-	ASSERT_EQ(0, mprotect(memory, NR_PAGES * PAGE, PROT_READ));
-	ASSERT_EQ(0, mprotect(memory, NR_PAGES * PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0, mprotect(memory, size, PROT_READ));
+	ASSERT_EQ(0, mprotect(memory, size, PROT_READ | PROT_WRITE));
 }
 
 /* Returns the sum of the bytes read, each of which is 1. */
@@ -328,7 +338,7 @@ static void test_ordinary_process(struct __test_metadata *_metadata, const char 
 
 	seq = age(_metadata, cgroup, &g);
 	EXPECT_GE(g.size[seq % 8], NR_PAGES);
-	flush_tlb(_metadata, memory);
+	flush_tlb(_metadata, memory, NR_PAGES * PAGE);
 	seq = age(_metadata, cgroup, &g);
 	ASSERT_LE(g.total, NR_PAGES + MAX_OWN_PAGES);
 	EXPECT_LE(g.size[seq % 8], g.total - NR_PAGES);
@@ -350,5 +360,136 @@ TEST_F(enabled, ordinary_process_without_fast_aging)
 	ASSERT_EQ(0, set_switches(ALL_SWITCHES & ~FAST_AGING));
 	test_ordinary_process(_metadata, self->cgroup);
 }
+
+#ifdef __aarch64__
+FIXTURE(contpte) {
+	char before[32];
+	char cgroup[64];
+};
+
+/* The choice in force is the one in brackets. */
+static bool read_choice(const char *path, char *choice)
+{
+	char text[128];
+
+	if (!read_file(path, text, sizeof(text)) || !strchr(text, '['))
+		return false;
+	return sscanf(strchr(text, '['), "[%31[^]]", choice) == 1;
+}
+
+FIXTURE_SETUP(contpte)
+{
+	if (access(LRU_GEN_FULL, R_OK) || access(MTHP, W_OK) || getpagesize() != PAGE)
+		SKIP(return, "needs root, debugfs, and folios of 64 KiB of 4 KiB pages");
+	if (!(switches() & MM_WALK))
+		SKIP(return, "needs a CPU that sets Accessed bits");
+
+	ASSERT_TRUE(read_choice(MTHP, self->before));
+	ASSERT_EQ(0, write_file(MTHP, "always"));
+	snprintf(self->cgroup, sizeof(self->cgroup), CGROUPS "/lru_gen_contpte.%d", getpid());
+}
+
+FIXTURE_TEARDOWN_PARENT(contpte)
+{
+	if (!self->before[0])
+		return;
+
+	EXPECT_EQ(0, write_file(MTHP, self->before));
+	rmdir(self->cgroup);
+}
+
+/* The kernel maps it by contpte if it is contiguous, and aligned, in both ways. */
+static bool is_block(const char *memory)
+{
+	unsigned long entry[PAGES_PER_BLOCK] = {};
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	ssize_t len;
+	size_t i;
+
+	if (fd < 0)
+		return false;
+	len = pread(fd, entry, sizeof(entry), (uintptr_t)memory / PAGE * sizeof(*entry));
+	close(fd);
+	for (i = 1; i < PAGES_PER_BLOCK && entry[i] == entry[0] + i; i++)
+		;
+	return len == sizeof(entry) && entry[0] && entry[0] % PAGES_PER_BLOCK == 0 &&
+	       i == PAGES_PER_BLOCK;
+}
+
+static char *populate_blocks(struct __test_metadata *_metadata)
+{
+	char *memory = mmap(NULL, (NR_BLOCKS + 1) * BLOCK, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int i;
+
+	ASSERT_NE(MAP_FAILED, memory);
+	memory = (char *)(((uintptr_t)memory + BLOCK - 1) & -BLOCK);
+	memset(memory, 1, NR_BLOCKS * BLOCK);
+	drain_batches();
+	for (i = 0; i < NR_BLOCKS; i++)
+		ASSERT_TRUE(is_block(memory + i * BLOCK))
+			TH_LOG("block %d is no folio of 64 KiB", i);
+	return memory;
+}
+
+/* PTEs that the pass over generation  has found young, or -1. */
+static long nr_young(const char *cgroup, unsigned long seq)
+{
+	unsigned long of = 0, number, age, anon, total, young;
+	char line[256], path[128] = "";
+	long ret = -1;
+	FILE *file = fopen(LRU_GEN_FULL, "r");
+
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "memcg %*u %127s", path) == 1)
+			continue;
+		if (strcmp(path, cgroup + strlen(CGROUPS)))
+			continue;
+		if (sscanf(line, "%lu %lu %lu", &number, &age, &anon) == 3)
+			of = number;
+		else if (of == seq && sscanf(line, "%lut %luy", &total, &young) == 2)
+			ret = young;
+	}
+	fclose(file);
+	return ret;
+}
+
+/* Ages the cgroup:  blocks were used since the last time, and nothing else was. */
+static void expect_blocks(struct __test_metadata *_metadata, const char *cgroup, long nr_blocks)
+{
+	struct generations g;
+	unsigned long seq = age(_metadata, cgroup, &g);
+	long young = nr_young(cgroup, seq);
+
+	ASSERT_NE(-1, young)
+		TH_LOG("needs LRU_GEN_STATS");
+	EXPECT_GE(young, nr_blocks);
+	EXPECT_LE(young, nr_blocks + MAX_OWN_PAGES);
+	EXPECT_GE(g.size[seq % 8], nr_blocks * PAGES_PER_BLOCK);
+	EXPECT_LE(g.size[seq % 8], nr_blocks * PAGES_PER_BLOCK + MAX_OWN_PAGES);
+}
+
+/* What is young of a block is all of it, whichever page was used, and counts as one. */
+TEST_F(contpte, block_is_one)
+{
+	int i, sum = 0;
+	char *memory;
+
+	run_on_one_cpu(_metadata);
+	enter_cgroup(_metadata, self->cgroup);
+	memory = populate_blocks(_metadata);
+	expect_blocks(_metadata, self->cgroup, NR_BLOCKS);
+
+	flush_tlb(_metadata, memory, NR_BLOCKS * BLOCK);
+	expect_blocks(_metadata, self->cgroup, 0);
+
+	for (i = 0; i < NR_BLOCKS; i += 2)
+		sum += memory[i * BLOCK + i % PAGES_PER_BLOCK * PAGE];
+	ASSERT_EQ(NR_BLOCKS / 2, sum);
+	expect_blocks(_metadata, self->cgroup, NR_BLOCKS / 2);
+}
+#endif
 
 TEST_HARNESS_MAIN

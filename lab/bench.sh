@@ -39,7 +39,7 @@ SETTINGS=(
 	'JOBS machine runs at a time; more than 1 on emulated hosts only'
 	'HOST_MIB machine memory of the host VM'
 	'HOST_CPUS machine its CPUs'
-	'SEED 1 the first run has this seed, the next one the next'
+	'SEED 1 the first run has this seed, the next one the next: see lab/work.sh'
 )
 ALL_ARMS=(stock-mglru stock-classic patched-off patched-on patched-classic)
 ENABLED=/sys/kernel/mm/lru_gen/enabled
@@ -428,6 +428,9 @@ tables()
 	cat <<-HEAD
 		Linux $(cat "$OUT"/*/*-1/results | sed -n 's/^kernel //p' | sort -u | paste -sd ' '); $what.
 		$RUNS run(s): medians, with how far they are spread: greatest less least, in percent of the median.
+		Runs of an arm have different seeds: of what is random in a guest, of where it begins to touch its
+		memory, and of the moment when the load begins.  What is per 1000 of cold work compares
+		arms that have not done the same amount of it.
 		*: ministat finds the difference from the first column real, at 95 %; of 20 rows without any
 		difference one has a star.  -: the kernel, or the arm, does not count it.
 		$(printf '%s\n' "${environment[@]}" | grep -E '^(GUEST|SWAP|SAMPLE)_' | paste -sd ' ')
@@ -436,7 +439,7 @@ tables()
 	for workload in "${workloads[@]}"; do table "$workload"; done
 	[ $machine != tcg ] || cat <<-TAIL
 		Emulated: microseconds are thousands of instructions, no times of any hardware.  With one CPU nobody
-		waits for mmu_lock, so that is 0; how often it is taken is not.
+		waits for mmu_lock, so that is 0; how often it is taken, and how often a flush is asked for, is not.
 	TAIL
 }
 

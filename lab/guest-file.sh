@@ -6,9 +6,11 @@
 # usage: guest-file.sh SECONDS ZIPF-PERCENT SEED SAMPLE-MS
 #
 # /dev/vda has fio and its libraries, so that those take page cache and no memory for good;
-# /dev/vdb is the file.  Reads are of 4 KiB each, by the page cache, one at a time, for
-# SECONDS that begin when the host says so.  Prints the mean of operations per second and
-# percentiles of the latency in microseconds, and lines
+# /dev/vdb is the file.  Before it says "ready" the page cache is full of the file, and of what is hot
+# in it: all of it was read once, and then at random, but in another order.  Reads are of 4 KiB
+# each, by the page cache, one at a time, for SECONDS that begin when the host says so; the seed is of
+# their order, what is hot is always the same.  Prints how
+# many there were, how many per second, percentiles of the latency in microseconds, and lines
 #
 #	sample file SECONDS READS
 #	cdf file PERCENT MICROSECONDS
@@ -27,31 +29,32 @@ order()
 run_fio()
 {
 	fio --name=file --filename=/dev/vdb --readonly --rw=randread --bs=4k --ioengine=psync \
-		--fadvise_hint=0 --invalidate=0 --norandommap --random_distribution="zipf:$theta" --randseed="$seed" \
+		--fadvise_hint=0 --invalidate=0 --norandommap --random_distribution="zipf:$theta:0.5" --randseed="$seed" \
 		--thread --time_based --runtime="$seconds" --gtod_reduce=0 \
 		--log_avg_msec="$sample_ms" --write_iops_log=/tmp/file \
 		--percentile_list=10:20:30:40:50:60:70:80:90:95:99:99.5:99.9:100 \
-		--output-format=terse --terse-version=5 "$@"
+		--output-format=json "$@"
 }
 
-# The fields of fio's terse output: of reads, the operations per second are the 8th, and percentiles of
-# the latency are "PERCENT%=MICROSECONDS"; those of reads come before those of writes, which are 0.
-# There are always 20: those that were not asked for are "0%=0".
+# In fio's JSON reads come before writes, and the percentiles of clat_ns are those of the latency, in ns.
 report()
 {
-	tr ';' '\n' </tmp/fio | awk '
-		NR == 8 { print "file_iops", $1 }
-		/^[0-9.]+%=[0-9]+$/ && !/^0%/ {
-			split($0, part, "%=")
-			if (seen[part[1]]++)
-				next
-			print "cdf file", part[1] + 0, part[2]
-			name = part[1] + 0
+	awk '
+		/"read" : \{/ { read = 1 }
+		/"write" : \{/ { exit }
+		!read { next }
+		{ gsub(/[",]/, "") }
+		$1 == "total_ios" { print "file_reads", $3 }
+		$1 == "iops" { print "file_iops", $3 }
+		$1 ~ /_ns$/ { clat = $1 == "clat_ns" }
+		clat && $1 ~ /^[0-9.]+$/ {
+			printf "cdf file %s %.3f\n", $1 + 0, $3 / 1000
+			name = $1 + 0
 			if (name == 50 || name == 95 || name == 99 || name == 99.9) {
 				sub(/\./, "", name)
-				print "file_p" name "_us", part[2]
+				printf "file_p%s_us %.3f\n", name, $3 / 1000
 			}
-		}'
+		}' /tmp/fio
 	awk -F ', *' '{ printf "sample file %.3f %.0f\n", $1 / 1000, $2 * ($1 - last) / 1000; last = $1 }' \
 		/tmp/file_iops.*.log
 }
@@ -63,8 +66,10 @@ theta=$((zipf / 100)).$(printf '%02d' $((zipf % 100)))
 # of fio's libraries, one reserves more than the guest has
 echo 1 >/proc/sys/vm/overcommit_memory
 exec 4<"$(echo /dev/vport*p2)"
-# Everything that it needs once is there then, and the file's hot pages are.
-run_fio --runtime=300ms >/tmp/warm
+# When nobody has it open any more, the page cache forgets a disk.
+exec 5</dev/vdb
+cat <&5 >/dev/null
+run_fio --runtime=300ms --randseed=$((seed + 1000000)) >/tmp/warm
 echo 'ready'
 order
 echo 'load begins'

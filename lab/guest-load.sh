@@ -19,6 +19,6 @@ seconds=$1 hot=$2 cold=$3
 mkdir -p /tmp
 stress hot "$hot" $((seconds + 10)) &
 wait_for_hot_set "$hot"
-echo 'load begins'
+begin_load
 stress cold "$cold" "$seconds"
 end_load

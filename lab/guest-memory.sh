@@ -7,15 +7,13 @@
 #
 # stress-ng rewrites the hot set all the time; a second one walks the cold memory as fast as the
 # host lets it have that.  What it prints is in guest-stress.sh, and "ready" once the hot set is
-# there.  The load begins when the host says so, or the host would be told late: it says "load
-# begins", and besides what it did
+# there.  The load begins when the host says so, or the host would be told late.  Besides what it did
+# in all it prints
 #
 #	sample hot SECONDS PAGES
 #
-# which is what was written since the line before, by the guest's clock since the load began.
-# stress-ng does not tell; but its method write64 writes the number of the pass over the memory,
-# and that can be read.  With another stress-ng, whose write64 writes something else, there are no
-# such lines: a number that does not grow is no sample.  It stays until the host says that it may end.
+# which is what was written since the line before, by the guest's clock since the load began.  It stays
+# until the host says that it may end.
 set -eu
 # shellcheck source=lab/guest-stress.sh
 . ./guest-stress.sh
@@ -25,11 +23,6 @@ seconds=$1 hot=$2 cold=$3 seed=$4 sample_ms=$5
 order()
 {
 	read -r _ <&4
-}
-
-passes()
-{
-	dd if="/proc/$pid/mem" bs=8 skip=$((first * 512)) count=1 2>/dev/null | od -An -t u8
 }
 
 # sample_hot_set: until its process ends
@@ -52,7 +45,7 @@ stress hot "$hot" 86400 --seed "$seed" &
 wait_for_hot_set "$hot"
 echo 'ready'
 order
-echo 'load begins'
+begin_load
 sample_hot_set &
 stress cold "$cold" "$seconds" --seed "$seed"
 end_load

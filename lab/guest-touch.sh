@@ -3,23 +3,25 @@
 # shellcheck shell=dash
 # A guest that touches its memory, or idles.  Runs in the guest.
 #
-# usage: guest-touch.sh SECONDS HOT-MIB COLD-MIB SAMPLE-MS [vm]
+# usage: guest-touch.sh SECONDS HOT-MIB COLD-MIB SEED SAMPLE-MS [vm]
 #
 # Two processes, both lab/wakeup.c: one writes to the hot set all the time, the other walks
 # the cold memory as fast as the host lets it have that.  With "vm" the hot set is the memory of
 # a guest of this guest, which has no operating system; the host maps it by shadow pages.
-# Without a hot set (0) the cold memory is written to once, and then nobody uses it.
+# Without a hot set (0) the cold memory is written to once, and then nobody uses it.  The seed says
+# where they begin to touch their memory.
 #
 # Once the memory is populated it says "ready".  When the host says so "load begins", and after
-# SECONDS "load ends"; a guest that idles says neither.  It stays until the host says that it may end.
+# SECONDS "load ends", what they printed, and "reported"; a guest that idles says none of it.  It stays
+# until the host says that it may end.
 set -eu
 
-seconds=$1 hot=$2 cold=$3 sample_ms=$4 who=${5:-process}
+seconds=$1 hot=$2 cold=$3 seed=$4 sample_ms=$5 who=${6:-process}
 
-# start NAME MIB process|vm: it begins when nobody has the FIFO open for writing any more
+# start NAME MIB process|vm [OPTION]: it begins when nobody has the FIFO open for writing any more
 start()
 {
-	./wakeup -n "$1" -m "$2" -p 0 -t "$seconds" -s "$sample_ms" -w "$3" </tmp/go >"/tmp/$1" 3>&- &
+	./wakeup -n "$1" -m "$2" -p 0 -t "$seconds" -r "$seed" -s "$sample_ms" -w ${4:+"$4"} "$3" </tmp/go >"/tmp/$1" 3>&- &
 	until grep -qsx ready "/tmp/$1"; do
 		kill -0 $! || exit 1
 		usleep 100000
@@ -39,7 +41,7 @@ mkdir -p /tmp
 mkfifo /tmp/go
 exec 4<"$(echo /dev/vport*p2)" 3<>/tmp/go
 start cold "$cold" process
-[ "$hot" = 0 ] || start hot "$hot" "$who"
+[ "$hot" = 0 ] || start hot "$hot" "$who" -g
 echo 'ready'
 if [ "$hot" != 0 ]; then
 	order

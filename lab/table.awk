@@ -128,7 +128,7 @@ END {
 	row("swap-ins, total", "swapins", "kprobe: do_swap_page, major faults")
 	row("swap-ins of the hot set, each a refault", "swapins_hot", "the same, by guest page frame")
 	row("pages scanned by reclaim", "memcg_pgscan", "memory.stat: pgscan")
-	row("bogo operations, hot set", "hot_operations", "stress-ng in the guest")
+	row("pages written to, hot set", "hot_pages", "what stress-ng has written to them")
 	row("bogo operations, cold memory", "cold_operations", "stress-ng in the guest")
 	printf "%s", body
 }

@@ -87,7 +87,7 @@ report_work()
 	difference memcg_workingset_refault_anon memcg_pgscan memcg_pgsteal \
 		host_pgscan_kswapd host_pgscan_direct
 	swapins swapins "$OUT/results" "$memory"
-	grep '_operations ' "$OUT/results"
+	grep -E '^(hot_pages|cold_operations) ' "$OUT/results"
 }
 
 ##

@@ -3,15 +3,18 @@
  * A process that wakes up and touches its memory: how long does that take?
  *
  * Maps memory and writes to all of it.  From then on it sleeps, and writes to one byte of
- * each page in every period; or it does so all the time, without sleeping.  The memory may
- * be that of a guest of KVM instead, which is then what writes.  The latency is that of
- * touching all of it; that of waking up is not in it, as the timer is not what is tested.
+ * each page in every period; or it does so all the time, without sleeping, until the time
+ * is up.  The memory may be that of a guest of KVM instead, which is then what writes.  The
+ * latency is that of touching all of it; that of waking up is not in it, as the timer is not
+ * what is tested, but one that is late because of the one before counts from when it was due.
  *
  * What is printed comes at the end, so that nothing is written while it measures.  It ages
- * nothing, moves into no cgroup, and does not say where its pages are.  The guest is that
+ * nothing and moves into no cgroup.  The guest is that
  * of aged-vm.h.
  */
 #include <err.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,8 +43,9 @@ static struct aged_vm vm = {
 
 static const char *name = "process";
 static unsigned long period_ms = 1000, seconds = 10, sample_ms;
-static bool waits, in_guest;
-static struct numbers latencies, sample_times, sample_pages;
+static unsigned long seed;
+static bool waits, in_guest, tells_frames;
+static struct numbers latencies, sample_times, sample_pages, frames;
 
 static void add(struct numbers *numbers, unsigned long x)
 {
@@ -54,16 +58,64 @@ static void add(struct numbers *numbers, unsigned long x)
 	numbers->v[numbers->n++] = x;
 }
 
-static void touch(void)
+/*
+ * Touches all of it, in the order of addresses from where the seed says, or as much as there
+ * is time for; looks at the time after each TABLE.  Answers the pages.
+ */
+static unsigned long touch(unsigned long until)
 {
-	size_t i;
+	size_t n = vm.size / PAGE, first = seed * 40503 % n, i;
 
 	if (vm.vcpu >= 0) {
 		run_guest(&vm);
-		return;
+		return n;
 	}
-	for (i = 0; i < vm.size; i += PAGE)
-		vm.data[i] = 1;
+	for (i = 0; i < n; i++) {
+		if (i && i % (TABLE / PAGE) == 0 && until != ULONG_MAX && now() >= until)
+			break;
+		vm.data[(first + i) % n * PAGE] = 1;
+	}
+	return i;
+}
+
+/* Of what is present, sorted.  In pagemap, bit 63 of an entry says that it is, and 0-54 where. */
+static void find_frames(struct numbers *found)
+{
+	unsigned long entry, i;
+	off_t offset;
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+
+	if (fd < 0)
+		err(1, "/proc/self/pagemap");
+	for (i = 0; i < vm.size; i += PAGE) {
+		offset = ((unsigned long)vm.data + i) / PAGE * sizeof(entry);
+		if (pread(fd, &entry, sizeof(entry), offset) != sizeof(entry))
+			err(1, "/proc/self/pagemap");
+		if (entry >> 63)
+			add(found, entry & ((1UL << 55) - 1));
+	}
+	close(fd);
+	median(found->v, found->n);	/* sorts them */
+}
+
+static void print_frames(void)
+{
+	size_t i, n;
+
+	find_frames(&frames);
+	for (i = 0; i < frames.n; i += n) {
+		for (n = 1; i + n < frames.n && frames.v[i + n] == frames.v[i] + n; n++)
+			;
+		printf("hot-gfns %lu %zu\n", frames.v[i], n);
+	}
+}
+
+static bool frames_moved(void)
+{
+	struct numbers found = {};
+
+	find_frames(&found);
+	return found.n != frames.n || memcmp(found.v, frames.v, found.n * sizeof(*found.v));
 }
 
 static void sleep_until(unsigned long time)
@@ -86,30 +138,36 @@ static unsigned long major_faults(void)
 }
 
 /*
- * One that takes longer than its period makes the next one late, and leaves no other out:
- * a period begins when it would have begun, or at once.
+ * One that takes longer than its period makes the next one late, and leaves no other out.
+ * Without a period the last one is cut off when the time is up, and has no latency.  Answers
+ * the pages.
  */
-static void measure(void)
+static unsigned long measure(void)
 {
-	unsigned long begin = now(), time = begin, next = begin, sampled = begin;
-	unsigned long pages = 0, start;
+	unsigned long begin = now(), end = begin + seconds * NSEC_PER_SEC;
+	unsigned long time = begin, due = begin, sampled = begin, start;
+	unsigned long pages = 0, noted = 0, n;
 
-	while (time - begin < seconds * NSEC_PER_SEC) {
-		next += period_ms * NSEC_PER_MSEC;
-		if (period_ms && next > time)
-			sleep_until(next);
-		start = now();
-		touch();
+	while (time < end) {
+		due = period_ms ? due + period_ms * NSEC_PER_MSEC : time;
+		start = due;
+		if (due > time) {
+			sleep_until(due);
+			start = now();
+		}
+		n = touch(period_ms ? ULONG_MAX : end);
 		time = now();
-		add(&latencies, time - start);
-		pages += vm.size / PAGE;
+		pages += n;
+		if (n == vm.size / PAGE)
+			add(&latencies, time - start);
 		if (sample_ms && time - sampled >= sample_ms * NSEC_PER_MSEC) {
 			add(&sample_times, time - begin);
-			add(&sample_pages, pages);
+			add(&sample_pages, pages - noted);
 			sampled = time;
-			pages = 0;
+			noted = pages;
 		}
 	}
+	return pages;
 }
 
 /* The least of the sorted latencies that so many of a thousand don't exceed, in us */
@@ -120,27 +178,40 @@ static double percentile(unsigned int per_mille)
 	return latencies.v[i ? i - 1 : 0] / 1000.0;
 }
 
-static void report(unsigned long faults)
+/* Not what cannot be told from the longest. */
+static void report_percentile(const char *key, unsigned int per_mille)
+{
+	if (latencies.n * (1000 - per_mille) >= 1000)
+		printf("%s_%s_us %.1f\n", name, key, percentile(per_mille));
+}
+
+static void report(unsigned long pages, unsigned long faults)
 {
 	size_t i;
 
 	for (i = 0; i < sample_times.n; i++)
 		printf("sample %s %.3f %lu\n", name, sample_times.v[i] / 1e9, sample_pages.v[i]);
+	printf("%s_rounds %zu\n", name, latencies.n);
+	printf("%s_pages %lu\n", name, pages);
+	printf("%s_major_faults %lu\n", name, faults);
+	if (!latencies.n)
+		return;
 	median(latencies.v, latencies.n);	/* sorts them */
 	for (i = 10; i <= 1000; i += 10)
 		printf("cdf %s %.1f %.1f\n", name, i / 10.0, percentile(i));
-	printf("%s_rounds %zu\n", name, latencies.n);
-	printf("%s_pages %lu\n", name, latencies.n * (vm.size / PAGE));
-	printf("%s_major_faults %lu\n", name, faults);
-	printf("%s_p50_us %.1f\n", name, percentile(500));
-	printf("%s_p95_us %.1f\n", name, percentile(950));
-	printf("%s_p99_us %.1f\n", name, percentile(990));
+	report_percentile("p50", 500);
+	report_percentile("p95", 950);
+	report_percentile("p99", 990);
+	report_percentile("p999", 999);
+	printf("%s_longest_us %.1f\n", name, percentile(1000));
 }
 
 static void wait_for_order(void)
 {
 	int c;
 
+	if (tells_frames)
+		print_frames();
 	puts("ready");
 	fflush(stdout);
 	do {
@@ -156,13 +227,17 @@ static int explain(int status)
 		"  -m MIB      memory, a multiple of %lu, default 32, at most %lu\n"
 		"  -p MS       it wakes up every MS milliseconds, default 1000; 0: it never sleeps\n"
 		"  -t SECONDS  for how long, default 10\n"
+		"  -r SEED     where it begins to touch the memory, default 0; a guest begins at the beginning\n"
 		"  -s MS       note every MS milliseconds how many pages were touched since\n"
 		"  -n NAME     what it is called in what is printed, default \"process\"\n"
+		"  -g          with -w: print its page frames before that, \"hot-gfns FIRST COUNT\", and\n"
+		"              \"hot-moved\" if they are others in the end\n"
 		"  -w          say \"ready\" when the memory is populated, and wait for a line on the\n"
 		"              standard input, or its end\n"
 		"Prints: sample NAME SECONDS PAGES, cdf NAME PERCENT MICROSECONDS, and as NAME_KEY\n"
-		"rounds, pages that were touched, major faults, and p50, p95 and p99 of the time\n"
-		"that it takes to touch all of the memory.\n", TABLE / MiB, MAX_MIB);
+		"rounds, pages that were touched, major faults, and of the time that it takes to touch\n"
+		"all of the memory p50, p95, p99, p999 (those that are not the longest) and longest.\n",
+		TABLE / MiB, MAX_MIB);
 	return status;
 }
 
@@ -170,17 +245,21 @@ static bool parse(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "m:p:t:s:n:w")) != -1) {
+	while ((opt = getopt(argc, argv, "m:p:t:r:s:n:gw")) != -1) {
 		if (opt == 'm')
 			vm.size = to_number(optarg, MAX_MIB, "-m") * MiB;
 		else if (opt == 'p')
 			period_ms = strcmp(optarg, "0") ? to_number(optarg, 3600000, "-p") : 0;
 		else if (opt == 't')
 			seconds = to_number(optarg, 1000000, "-t");
+		else if (opt == 'r')
+			seed = strcmp(optarg, "0") ? to_number(optarg, 1000000, "-r") : 0;
 		else if (opt == 's')
 			sample_ms = to_number(optarg, 3600000, "-s");
 		else if (opt == 'n')
 			name = optarg;
+		else if (opt == 'g')
+			tells_frames = true;
 		else if (opt == 'w')
 			waits = true;
 		else
@@ -196,18 +275,21 @@ static bool parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	unsigned long faults;
+	unsigned long faults, pages;
 
 	if (!parse(argc, argv))
 		return explain(argc != 2 || strcmp(argv[1], "-h") ? 2 : 0);
 	map_data(&vm);
 	if (in_guest)
 		create_vm(&vm);
-	touch();
+	touch(ULONG_MAX);
 	if (waits)
 		wait_for_order();
 	faults = major_faults();
-	measure();
-	report(major_faults() - faults);
+	pages = measure();
+	faults = major_faults() - faults;
+	if (tells_frames && frames_moved())
+		puts("hot-moved");
+	report(pages, faults);
 	return 0;
 }

@@ -18,11 +18,14 @@ LAB=$(cd "$(dirname "$0")" && pwd)
 # shellcheck disable=SC2034 # for work.sh
 PARAMETERS=(
 	'FILE_GUEST_MIB 96 2048 memory of the guest'
-	'FILE_DATA_MIB 96 3072 size of the file'
+	'FILE_DATA_MIB 160 3072 size of the file'
 	'FILE_ZIPF_PERCENT 110 110 theta of the zipf distribution, in percent'
-	'FILE_SECONDS 2 30 time of the load, by its clock'
+	'FILE_SECONDS 3 30 time of the load, by its clock'
 	'FILE_LIMIT_PERCENT 85 80 limit in percent of the size of the guest'
 )
+
+# shellcheck disable=SC2034 # for work.sh
+cold_work=file_reads
 
 prepare_files()
 {
@@ -61,6 +64,7 @@ place_data()
 
 prepare_load()
 {
+	keep_in_memory "$FILES/programs.img"
 	limit $((FILE_GUEST_MIB * FILE_LIMIT_PERCENT / 100))
 	place_data
 	start_guest guest "$CGROUP" -i plain -m "$FILE_GUEST_MIB" -d "$FILES/programs.img" -d "$data" \

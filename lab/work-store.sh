@@ -25,6 +25,9 @@ PARAMETERS=(
 	'STORE_LIMIT_PERCENT 50 60 limit in percent of the size of the guest'
 )
 
+# shellcheck disable=SC2034 # for work.sh
+cold_work=store_cold_requests
+
 prepare_files()
 {
 	local program

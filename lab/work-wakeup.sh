@@ -21,17 +21,18 @@ PARAMETERS=(
 	'WAKEUP_HOT_MIB 12 512 memory that each keeps busy'
 	'WAKEUP_COLD_MIB 24 1024 memory that each walks besides'
 	'WAKEUP_PROCESS_MIB 32 512 memory of the process'
-	'WAKEUP_PERIOD_MS 50 250 how often it wakes up'
+	'WAKEUP_PERIOD_MS 20 100 how often it wakes up'
 	'WAKEUP_SECONDS 4 60 time of the load'
 	'WAKEUP_LIMIT_PERCENT 50 60 limit in percent of the size of the guests and the process'
 )
 
 start_process()
 {
+	keep_in_memory "$FILES/wakeup"
 	mkfifo "$WORK/go"
 	exec 6<>"$WORK/go"
 	in_cgroup "$CGROUP" "$FILES/wakeup" -m "$WAKEUP_PROCESS_MIB" -p "$WAKEUP_PERIOD_MS" -t "$WAKEUP_SECONDS" \
-		-s "$SAMPLE_MS" -w process <"$WORK/go" >"$WORK/process" &
+		-r "$SEED" -s "$SAMPLE_MS" -w process <"$WORK/go" >"$WORK/process" &
 	process=$!
 	background+=("$process")
 	until grep -qsx ready "$WORK/process"; do pause 0.1; done
@@ -46,7 +47,7 @@ prepare_load()
 	for ((i = 1; i <= WAKEUP_GUESTS; i++)); do
 		start_guest "guest$i" "$CGROUP" -i plain -m "$WAKEUP_GUEST_MIB" -f "$FILES/wakeup" \
 			-f "$LAB/guest-touch.sh" -- guest-touch.sh $((WAKEUP_SECONDS + 1)) "$WAKEUP_HOT_MIB" \
-			"$WAKEUP_COLD_MIB" "$SAMPLE_MS"
+			"$WAKEUP_COLD_MIB" "$SEED" "$SAMPLE_MS"
 		until_line "guest$i" ready
 		loaded+=("guest$i")
 	done
@@ -66,9 +67,13 @@ report_load()
 	for ((i = 1; i <= WAKEUP_GUESTS; i++)); do relay "guest$i" "guest$i"; done >"$WORK/guests"
 	cat "$WORK/guests"
 	awk '
-		$1 ~ /^guest[0-9]*_hot_pages$/ { hot += $2 }
-		$1 ~ /^guest[0-9]*_cold_pages$/ { cold += $2 }
-		END { print "hot_pages", hot; print "cold_pages", cold }' "$WORK/guests"
+		{ key = $1; sub(/^guest[0-9]*_/, "", key) }
+		key ~ /^(hot|cold)_pages$/ { pages[key] += $2 }
+		key ~ /^hot_(p[0-9]*|longest)_us$/ && $2 > worst[key] { worst[key] = $2 }
+		END {
+			for (key in pages) printf "%s %.0f\n", key, pages[key]
+			for (key in worst) print key, worst[key]
+		}' "$WORK/guests"
 }
 
 work "$@"

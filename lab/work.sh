@@ -18,7 +18,14 @@
 #	accompany_load	what the host does while it runs, if anything
 #	report_load	print what the load achieved; the guests have ended
 # and the array loaded, the guests that have a load; it may set aged, the cgroup whose aging is
-# timed (all of it).  What happens from the beginning to the end of the load is measured.
+# timed (all of it), and cold_work, the key of what the load does with memory that is not there
+# (cold_pages).  What happens from the beginning to the end of the load is measured.  Where one arm does more
+# in the same time it also swaps more: such numbers are printed per 1000 of that work as well, and those of
+# aging that were counted per 1000 pages that reclaim has scanned.
+#
+# SEED is that of what is random in the guests, of where they begin to touch their memory, and of when the
+# load begins, within a tenth of a second: an emulated host does the same each time, and reclaim may go one way
+# or another by little, so that without it five runs would be one.
 #
 # Besides keys it prints, with times in seconds since the load began,
 #	gen SECONDS NODE SEQ AGE_MS ANON FILE	pages in each generation of that cgroup
@@ -33,6 +40,8 @@
 . "$LAB/lib.sh"
 # shellcheck source=lab/count.sh
 . "$LAB/count.sh"
+# shellcheck source=lab/swapins.sh
+. "$LAB/swapins.sh"
 # shellcheck source=lab/host.sh
 . "$LAB/host.sh"
 
@@ -55,7 +64,7 @@ LC_ALL=C
 where=${LAB_ON:-vm}
 aged=$CGROUP
 declare -A guests=()
-loaded=(guest) notifiers=() restore=() background=()
+loaded=(guest) notifiers=() restore=() background=() cold_work=cold_pages
 
 ##
 ## setting up, and undoing it
@@ -270,8 +279,8 @@ differences()
 {
 	awk '
 		NR == FNR { before[$1] = $2; next }
-		$1 in before && $1 ~ /^(memcg_([a-z0-9]+_)?(workingset_|pgscan|pgsteal|pgmajfault|pgrefill)|host_(pswp|pgscan|pgsteal|lru_gen_)|psi_|kvm_(exits$|aging_|.*tlb|pf_taken|mmio_exits|halt_exits)|load_us)/ {
-			print $1, $2 - before[$1]
+		$1 in before && $1 ~ /^(memcg_([a-z0-9]+_)?(workingset_|pgscan|pgsteal|pgmajfault|pgrefill)|host_(pswp|swpin_zero$|swpout_zero$|pgscan|pgsteal|lru_gen_)|psi_|kvm_(exits$|aging_|.*tlb|pf_taken|mmio_exits|halt_exits)|load_us)/ {
+			printf "%s %.0f\n", $1, $2 - before[$1]
 		}' "$WORK/before" "$WORK/after"
 }
 
@@ -323,15 +332,15 @@ note_samples()
 	done >"$WORK/samples"
 }
 
-# age: the time in ns and the pages of a pass over that cgroup.  To the clock, bash adds as much as
-# 20 pages cost.
+# age: the time in ns, and the anonymous pages, of a pass over that cgroup; what it has of files is mapped
+# nowhere, but for QEMU itself.  To the clock, bash adds as much as 20 pages cost.
 age()
 {
-	local memcg node seq pages=0 ns=0 anon file begin end
+	local memcg node seq pages=0 ns=0 anon begin end
 	local -A newest=()
-	while read -r memcg node seq _ anon file; do
+	while read -r memcg node seq _ anon _; do
 		newest[$node]="$memcg $node $seq"
-		pages=$((pages + anon + file))
+		pages=$((pages + anon))
 	done < <(generations "$aged")
 	exec 5>$LRU_GEN
 	for node in "${!newest[@]}"; do
@@ -351,7 +360,7 @@ time_aging()
 	local ns pages least='' i
 	[[ $arm != *-classic ]] || return 0
 	read -r ns pages < <(age)
-	[ "$pages" -gt 0 ] || die "no pages in $aged" "see $LRU_GEN"
+	[ "$pages" -gt 0 ] || die "no anonymous pages in $aged" "see $LRU_GEN"
 	awk -v ns="$ns" -v pages="$pages" 'BEGIN {
 		printf "age_pages %d\nage_ns_per_page %.1f\n", pages, ns / pages
 	}'
@@ -421,6 +430,28 @@ watch_locks()
 	done
 }
 
+# log_swapins MIB: note them, where work is measured; there is so much room for it, of all CPUs
+log_swapins()
+{
+	[ "$what" = work ] || return 0
+	own_probe swapin "$swapin_probe"
+	own_counter swapins swapin "$swapin_major" $(($1 * 1024 / $(nproc)))
+}
+
+# memory_of GUEST MIB: where it begins in QEMU
+memory_of()
+{
+	guest_memory "/proc/$(cat "$WORK/$1/pid")/maps" "$2"
+}
+
+# report_swapins GUEST START: those of its hot set, and the others
+report_swapins()
+{
+	[ "$what" = work ] || return 0
+	swapins swapins "$WORK/$1/results" "$2"
+	none_missed
+}
+
 # report_counts: of the lines of a trace the second word is TASK-PID, the fourth from the end of it
 # the time: "task-pid [cpu] flags seconds: event: ..."
 report_counts()
@@ -451,6 +482,8 @@ measure()
 		note_samples &
 		background=($!)
 	fi
+	# runs of one arm do not all begin at the same moment of what else happens
+	pause "0.$(printf %03d $((SEED * 37 % 100)))"
 	count_now 1
 	for name in "${loaded[@]}"; do tell "$name"; done
 	for name in "${loaded[@]}"; do until_line "$name" 'load begins'; done
@@ -464,6 +497,50 @@ measure()
 		background=()
 	fi
 	for name in "${loaded[@]}"; do until_line "$name" reported; done
+}
+
+# rates: what grows with the work, per 1000 of it.  What the kernel counts for swapped pages leaves out
+# those that are zero.
+rates()
+{
+	awk -v work="$cold_work" '
+		function rate(key, suffix, base)
+		{
+			if (key in value && value[base] > 0)
+				printf "%s_per_%s %.1f\n", key, suffix, 1000 * value[key] / value[base]
+		}
+		function swapped(way, key)
+		{
+			value["swapped_" way] = value["host_pswp" way] + value["host_swp" way "_zero"]
+			printf "swapped_%s %.0f\n", way, value["swapped_" way]
+		}
+		NF == 2 { value[$1] = $2 }
+		END {
+			swapped("in")
+			swapped("out")
+			n = split("swapped_in swapped_out memcg_workingset_refault_anon memcg_workingset_refault_file " \
+				"memcg_pgscan psi_some_us psi_full_us kvm_exits kvm_remote_tlb_flush_requests kvm_aging_locked", key, " ")
+			for (i = 1; i <= n; i++)
+				rate(key[i], "work", work)
+			rate("notifier_calls", "scanned", "memcg_pgscan")
+			rate("mmu_lock_aging", "scanned", "memcg_pgscan")
+		}' "$@"
+}
+
+report()
+{
+	local of=("$WORK"/{aging,differences,load})
+	if [ "$what" = work ]; then
+		time_aging
+	else
+		report_counts
+	fi >"$WORK/aging"
+	finish_guests
+	differences >"$WORK/differences"
+	report_load >"$WORK/load"
+	cat "${of[@]}"
+	rates "${of[@]}"
+	[ "$what" != work ] || cat "$WORK/samples"
 }
 
 run_workload()
@@ -483,15 +560,7 @@ run_workload()
 	say "the load runs"
 	measure
 	say "the load has ended"
-	if [ "$what" = work ]; then
-		time_aging
-	else
-		report_counts
-	fi
-	finish_guests
-	differences | tee "$WORK/differences"
-	[ "$what" != work ] || cat "$WORK/samples"
-	report_load
+	report
 }
 
 # what guests start from, if they need nothing but busybox

@@ -103,11 +103,11 @@ $([ $arm = stock-classic ] || printf 'gen 0.%d 0 %d 9 %d 256\n' 1 5 2304 1 6 128
 }
 
 FIGURES=(
-	'memory-50 hot_operations stock-mglru 2 100 90 110 '
-	'memory-50 hot_operations stock-classic 2 50 40 60 *'
-	'memory-50 hot_operations patched-on 2 200 190 210 *'
-	'memory-50 host_pswpin stock-mglru 2 1000 900 1100 '
-	'memory-50 host_pswpin patched-on 2 1100 900 1200 '
+	'memory-50 hot_pages stock-mglru 2 100 90 110 '
+	'memory-50 hot_pages stock-classic 2 50 40 60 *'
+	'memory-50 hot_pages patched-on 2 200 190 210 *'
+	'memory-50 swapped_in_per_work stock-mglru 2 1000 900 1100 '
+	'memory-50 swapped_in_per_work patched-on 2 1100 900 1200 '
 	'memory-50 age_ns_per_page stock-mglru 2 900 890 910 '
 	'memory-50 age_ns_per_page patched-on 2 150 149 151 *'
 	'memory-50 age_idle_ns_per_page stock-mglru 2 800 790 810 '
@@ -115,8 +115,8 @@ FIGURES=(
 	'memory-50 host_lru_gen_secondary_asked stock-mglru 2 1 1 1 '
 	'memory-50 host_lru_gen_secondary_asked patched-on 2 9 9 9 *'
 )
-WORSE='memory-50 host_pswpout patched-on 2 2200 2100 2300 *'
-BEFORE='memory-50 host_pswpout stock-mglru 2 2000 1900 2050 '
+WORSE='memory-50 swapped_out_per_work patched-on 2 2200 2100 2300 *'
+BEFORE='memory-50 swapped_out_per_work stock-mglru 2 2000 1900 2050 '
 PICTURES='workloads.cost.svg workloads.memory-50.generations.svg workloads.memory-50.latency.svg'
 PICTURES+=' workloads.memory-50.throughput.svg'
 
@@ -207,18 +207,18 @@ works 'gives the same bytes' same
 works 'no path of this machine' [ -z "$(grep -rlF -e "$T" -e "$HOME/" -e "$(uname -n)" "$RESULTS")" ]
 
 figures workloads "${FIGURES[@]}" "$BEFORE" "$WORSE"
-fails 'what got worse needs a reason' 'worse without a reason: workloads/memory-50/patched-on: host_pswpout' report
+fails 'what got worse needs a reason' 'worse without a reason: workloads/memory-50/patched-on: swapped_out_per_work' report
 says 'where it goes' 'lab/report-reasons'
 works 'without one the report stays' same
-reasons 'workloads/memory-*/patched-on|host_pswp*|It reads ahead.' 'workloads/four/*|*|Nobody knows.'
+reasons 'workloads/memory-*/patched-on|swapped_*|It reads ahead.' 'workloads/four/*|*|Nobody knows.'
 works 'a reason is enough' report
 says 'one that is of no use is named' 'lab/report-reasons:3: nothing got worse that is workloads/four/*, *: remove it'
 works 'it is in the report' has worse.txt 'Reason: It reads ahead.'
-works 'with the numbers' has worse.txt 'pages written to swap: 2000 (1900 to 2050) -> 2200 (2100 to 2300), +10.0 %'
+works 'with the numbers' has worse.txt 'pages swapped out: 2000.0 (1900.0 to 2050.0) -> 2200.0 (2100.0 to 2300.0), +10.0 %'
 works 'and only it' [ "$(grep -c Reason: "$RESULTS/worse.txt")" -eq 1 ]
-reasons 'workloads/*|host_pswpout'
+reasons 'workloads/*|swapped_out_per_work'
 fails 'a reason that says nothing' 'lab/report-reasons:2: no reason' report
-reasons 'workloads/*|host_pswpout|It reads ahead.'
+reasons 'workloads/*|swapped_out_per_work|It reads ahead.'
 figures workloads "${FIGURES[@]}" "$BEFORE" "$WORSE" 'memory-50 frobs patched-on 2 1 1 1 '
 fails 'a metric of which nobody knows what is better' 'which way frobs is better' report
 grep -v '^#' "$LAB/work-metrics" | awk -F '\t' -v OFS='\t' \
@@ -234,8 +234,8 @@ works 'what is not measured any more' report
 says 'is said' 'workloads: not measured here, the report keeps what it has; to measure it: make bench'
 works 'and stays' same
 reasons
-fails 'what got worse still needs its reason' 'workloads/memory-50/patched-on: host_pswpout' report
-reasons 'workloads/*|host_pswpout|It reads ahead.'
+fails 'what got worse still needs its reason' 'workloads/memory-50/patched-on: swapped_out_per_work' report
+reasons 'workloads/*|swapped_out_per_work|It reads ahead.'
 workloads workloads 'emulated AMD, 1 CPU, 1 instruction = 1 ns'
 mv "$R/build/workloads/memory-50" "$R/build/workloads/memory-75"
 sed -i "s/memory-50/memory-75/g" "$R/build/workloads/table.txt"

@@ -77,7 +77,7 @@ memcg_pgscan 7000
 memcg_workingset_refault_anon 600
 swapins 590
 swapins_hot 0
-hot_operations 5000
+hot_pages 5000
 cold_operations 300
 lab: exit 0'
 results stock "$GOOD"

@@ -3,20 +3,20 @@
 # Runs the arm64 kselftests under KVM on an emulated arm64 machine; prints one
 # flat TAP.
 #
-#   arm64.sh [-k FILE] [-n] [-c CPU] [-t SECONDS] [-- ARGUMENT...]
+#   arm64.sh [-k FILE] [-n] [-c CPU] [-t SECONDS] [-p PROGRAM [-- ARGUMENT...]]
 #
 #   -k	the kernel's Image (build/6.12/arm64/Image)
-#   -n	the kernel lacks the series: tests of lab/new-behaviour must fail
+#   -n	the kernel lacks the series: tests of lab/new-behaviour must fail, those of x86 apart
 #   -c	QEMU's model of the CPU (max: all that it can emulate)
 #   -t	kill a VM after that time (900)
+#   -p	only that one, e.g. mm:lru_gen_enabled_test
 #
-# Each program of "lab/build.sh arm64-selftests" runs in a VM of its own, with
-# the ARGUMENTs.  Besides the program only lab/arm64-init.c is in there, so what
-# needs a shell or this machine's files can't be run.  "results", "console" and
-# "qemu" are left in build/run/arm64-PROGRAM.  lab/verdict.sh judges the VM, and
-# lab/kselftest.awk says what the lines mean.  Exits with 0 if nothing is "not
-# ok", 1 if something is, and with the code of verdict.sh where a VM failed;
-# nothing is retried.
+# Each program of "lab/build.sh arm64-selftests" runs in a VM of its own.  Besides it
+# only lab/arm64-init.c is in there, so what needs a shell or this machine's files can't be
+# run.  "results", "console" and "qemu" are left in build/run/arm64-PROGRAM.  lab/verdict.sh
+# judges the VM, and lab/kselftest.awk says what the lines mean.  Exits with 0 if nothing is
+# "not ok", 1 if something is, and with the code of verdict.sh where a VM failed; nothing is
+# retried.
 #
 # It builds no kernel and always emulates, even on an arm64 machine.
 
@@ -29,21 +29,24 @@ set -euo pipefail
 CC=aarch64-linux-gnu-gcc
 QEMU=qemu-system-aarch64
 TESTS=$CACHE/kselftest-arm64
-kernel=$BUILD/arm64/Image cpu=max new='' limit=900 pid=''
+kernel=$BUILD/arm64/Image cpu=max new='' limit=900 pid='' program=''
 
 parse()
 {
 	local option
-	while getopts ':k:nc:t:' option; do
+	while getopts ':k:nc:t:p:' option; do
 		case $option in
 		k) kernel=$OPTARG ;;
-		n) new=$LAB/new-behaviour ;;
+		n) new=$ROOT/build/run/arm64-new-behaviour ;;
 		c) cpu=$OPTARG ;;
 		t) number -t "$OPTARG"; limit=$OPTARG ;;
+		p) program=$OPTARG ;;
 		*) die "option -$OPTARG is unknown or lacks its value" 'see the head of lab/arm64.sh' ;;
 		esac
 	done
 	arguments=("${@:OPTIND}")
+	[ -n "$program" ] || [ ${#arguments[@]} -eq 0 ] ||
+		die 'arguments are for one program' 'name it: lab/arm64.sh -p COLLECTION:PROGRAM -- ARGUMENT...'
 }
 
 check()
@@ -109,9 +112,14 @@ judge()
 parse "$@"
 check
 mapfile -t names <"$TESTS/kselftest-list.txt"
+if [ -n "$program" ]; then
+	grep -qxF -e "$program" "$TESTS/kselftest-list.txt" || die "there is no $program" "those there are: ${names[*]}"
+	names=("$program")
+fi
 tap=$ROOT/build/run/arm64.tap worst=0
 mkdir -p "${tap%/*}"
 : >"$tap"
+[ -z "$new" ] || grep -v '# x86$' "$LAB/new-behaviour" >"$new"
 trap 'vm_stop "$pid"' EXIT
 trap 'exit 130' INT TERM
 for name in "${names[@]}"; do

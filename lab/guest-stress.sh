@@ -3,12 +3,11 @@
 # What guests share whose load is stress-ng: a hot set kept busy, and cold memory.  Sourced by
 # guest-load.sh and guest-memory.sh in the guest, never run.
 #
-# Only the guest knows where the hot set is, so it prints its page frames, in runs:
-# "hot-gfns FIRST COUNT".  It says "load begins", and when the cold memory has been walked for as long as it
-# should be "hot-moved" if those are others now, "load ends", and what was done: "hot_pages", those that
-# were written to since the load began, and "cold_operations" of stress-ng.  For the hot set
-# stress-ng would tell only what it did until it ended; but its method write64 writes the number of the
-# pass over the memory, and that can be read.
+# Only the guest knows where the hot set is, so it prints its page frames, in runs: "hot-gfns FIRST COUNT".
+# begin_load says "load begins"; end_load says "hot-moved" if those are others by then, "load ends", and what
+# was done in between: "hot_pages", the pages of the hot set that were written to, and "cold_operations", of
+# stress-ng.  Of the hot set that would tell only what it did from its start to its end; but its method
+# write64 writes the number of the pass over the memory, and that can be read.
 #
 # It uses /tmp, needs nothing but busybox, stress-ng and root, and leaves to who sources it how long the
 # load is and when it begins.

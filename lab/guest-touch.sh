@@ -7,7 +7,8 @@
 #
 # Two processes, both lab/wakeup.c: one writes to the hot set all the time, the other walks
 # the cold memory as fast as the host lets it have that.  With "vm" the hot set is the memory of
-# a guest of this guest, which has no operating system; the host maps it by shadow pages.
+# a guest of this guest, which has no operating system; the host maps it by shadow pages, and what
+# is printed says where it is.
 # Without a hot set (0) the cold memory is written to once, and then nobody uses it.  The seed says
 # where they begin to touch their memory.
 #
@@ -41,7 +42,9 @@ mkdir -p /tmp
 mkfifo /tmp/go
 exec 4<"$(echo /dev/vport*p2)" 3<>/tmp/go
 start cold "$cold" process
-[ "$hot" = 0 ] || start hot "$hot" "$who" -g
+tells=
+[ "$who" != vm ] || tells=-g
+[ "$hot" = 0 ] || start hot "$hot" "$who" $tells
 echo 'ready'
 if [ "$hot" != 0 ]; then
 	order
@@ -50,10 +53,11 @@ if [ "$hot" != 0 ]; then
 	wait
 	echo 'load ends'
 	for name in hot cold; do
-		grep -vx ready "/tmp/$name" || {
+		grep -q "^${name}_pages " "/tmp/$name" || {
 			echo "guest-touch.sh: error: wakeup, $name memory, was killed: the guest is too small"
 			exit 1
 		}
+		grep -vx ready "/tmp/$name"
 	done
 	echo 'reported'
 fi

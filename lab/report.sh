@@ -285,8 +285,19 @@ workloads_text()
 	*-kvm) title='host VM on hardware virtualization' ;;
 	*-host) title='host on hardware' ;;
 	esac
-	# what is the same for several is said once
-	awk -v RS= 'FNR > 1 && !said[$0]++ { print "\n" $0 }' "${tables[@]}" | sed 1d >"$OUT/$part"
+	# how to read a table is said again only where it is something else
+	awk -v RS= '
+		FNR == 1 { head = ""; in_table = 0; next }
+		index($0, "| **") == 1 {
+			if (head != said)
+				printf "%s", head
+			said = head
+			print "\n" $0
+			in_table = 1
+			next
+		}
+		in_table { print "\n" $0; in_table = 0; next }
+		{ head = head "\n" $0 "\n" }' "${tables[@]}" | sed 1d >"$OUT/$part"
 	text "$part" "Workloads on stock and patched, $title (lab/bench.sh)" "$(workload_hosts "${tables[@]}")" "$OUT/$part"
 	cost "$part"
 	worse "$part" report-worse "$LAB/report-better" "$LAB/work-metrics" "$NEW/$part".*.figures.tsv

@@ -33,6 +33,7 @@ guest_memory()
 # printed to RESULTS; START is its guest_memory
 swapins()
 {
+	grep -q '^hot-gfns ' "$2" || die 'the guest did not say where its hot set is' "see $2"
 	! grep -q '^hot-moved' "$2" ||
 		die "the guest's kernel has moved pages of the hot set" 'nothing can be said about it: run it again'
 	{

@@ -3,14 +3,13 @@
  * A process that wakes up and touches its memory: how long does that take?
  *
  * Maps memory and writes to all of it.  From then on it sleeps, and writes to one byte of
- * each page in every period; or it does so all the time, without sleeping, until the time
- * is up.  The memory may be that of a guest of KVM instead, which is then what writes.  The
- * latency is that of touching all of it; that of waking up is not in it, as the timer is not
- * what is tested, but one that is late because of the one before counts from when it was due.
+ * each page in every period; or it does so all the time, without sleeping.  The memory may
+ * be that of a guest of KVM (aged-vm.h) instead, which is then what writes.  The latency is
+ * that of touching all of it; that of waking up is not in it, as the timer is not what is
+ * tested, but one that is late because of the one before counts from when it was due.
  *
  * What is printed comes at the end, so that nothing is written while it measures.  It ages
- * nothing and moves into no cgroup.  The guest is that
- * of aged-vm.h.
+ * nothing and moves into no cgroup.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -138,9 +137,9 @@ static unsigned long major_faults(void)
 }
 
 /*
- * One that takes longer than its period makes the next one late, and leaves no other out.
- * Without a period the last one is cut off when the time is up, and has no latency.  Answers
- * the pages.
+ * One that takes longer than its period makes the next one late, and leaves no other out, though
+ * the time be up by then.  Without a period a process is cut off when the time is up, and that one
+ * has no latency; a guest is not.  Answers the pages.
  */
 static unsigned long measure(void)
 {
@@ -148,8 +147,10 @@ static unsigned long measure(void)
 	unsigned long time = begin, due = begin, sampled = begin, start;
 	unsigned long pages = 0, noted = 0, n;
 
-	while (time < end) {
+	for (;;) {
 		due = period_ms ? due + period_ms * NSEC_PER_MSEC : time;
+		if (due >= end)
+			break;
 		start = due;
 		if (due > time) {
 			sleep_until(due);
@@ -253,7 +254,7 @@ static bool parse(int argc, char **argv)
 		else if (opt == 't')
 			seconds = to_number(optarg, 1000000, "-t");
 		else if (opt == 'r')
-			seed = strcmp(optarg, "0") ? to_number(optarg, 1000000, "-r") : 0;
+			seed = strcmp(optarg, "0") ? to_number(optarg, 10000000, "-r") : 0;
 		else if (opt == 's')
 			sample_ms = to_number(optarg, 3600000, "-s");
 		else if (opt == 'n')
@@ -267,6 +268,8 @@ static bool parse(int argc, char **argv)
 	}
 	if (vm.size % TABLE)
 		errx(1, "-m takes a multiple of %lu", TABLE / MiB);
+	if (tells_frames && !waits)
+		return false;
 	if (argc - optind != 1 || (strcmp(argv[optind], "vm") && strcmp(argv[optind], "process")))
 		return false;
 	in_guest = !strcmp(argv[optind], "vm");

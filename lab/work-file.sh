@@ -21,7 +21,7 @@ PARAMETERS=(
 	'FILE_DATA_MIB 160 3072 size of the file'
 	'FILE_ZIPF_PERCENT 110 110 theta of the zipf distribution, in percent'
 	'FILE_SECONDS 3 30 time of the load, by its clock'
-	'FILE_LIMIT_PERCENT 85 80 limit in percent of the size of the guest'
+	'FILE_LIMIT_PERCENT 60 60 limit in percent of the size of the guest'
 )
 
 # shellcheck disable=SC2034 # for work.sh

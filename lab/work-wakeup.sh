@@ -26,6 +26,10 @@ PARAMETERS=(
 	'WAKEUP_LIMIT_PERCENT 50 60 limit in percent of the size of the guests and the process'
 )
 
+# Sooner or later one of the guests has all of its memory: walking it is no cold work any more.
+# shellcheck disable=SC2034 # for work.sh
+cold_work=
+
 start_process()
 {
 	keep_in_memory "$FILES/wakeup"

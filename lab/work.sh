@@ -19,7 +19,7 @@
 #	report_load	print what the load achieved; the guests have ended
 # and the array loaded, the guests that have a load; it may set aged, the cgroup whose aging is
 # timed (all of it), and cold_work, the key of what the load does with memory that is not there
-# (cold_pages).  What happens from the beginning to the end of the load is measured.  Where one arm does more
+# (cold_pages); none if that is there sooner or later.  What happens from the beginning to the end of the load is measured.  Where one arm does more
 # in the same time it also swaps more: such numbers are printed per 1000 of that work as well, and those of
 # aging that were counted per 1000 pages that reclaim has scanned.
 #
@@ -433,6 +433,7 @@ watch_locks()
 # log_swapins MIB: note them, where work is measured; there is so much room for it, of all CPUs
 log_swapins()
 {
+	grep -q '^hot-gfns ' "$2" || die 'the guest did not say where its hot set is' "see $2"
 	[ "$what" = work ] || return 0
 	own_probe swapin "$swapin_probe"
 	own_counter swapins swapin "$swapin_major" $(($1 * 1024 / $(nproc)))
@@ -477,13 +478,13 @@ report_counts()
 measure()
 {
 	local name
+	# runs of one arm do not all begin at the same moment of what else happens
+	pause "0.$(printf %03d $((SEED * 37 % 100)))"
 	statistics >"$WORK/before"
 	if [ "$what" = work ]; then
 		note_samples &
 		background=($!)
 	fi
-	# runs of one arm do not all begin at the same moment of what else happens
-	pause "0.$(printf %03d $((SEED * 37 % 100)))"
 	count_now 1
 	for name in "${loaded[@]}"; do tell "$name"; done
 	for name in "${loaded[@]}"; do until_line "$name" 'load begins'; done
@@ -507,9 +508,9 @@ rates()
 		function rate(key, suffix, base)
 		{
 			if (key in value && value[base] > 0)
-				printf "%s_per_%s %.1f\n", key, suffix, 1000 * value[key] / value[base]
+				printf "%s_per_%s %.4f\n", key, suffix, 1000 * value[key] / value[base]
 		}
-		function swapped(way, key)
+		function swapped(way)
 		{
 			value["swapped_" way] = value["host_pswp" way] + value["host_swp" way "_zero"]
 			printf "swapped_%s %.0f\n", way, value["swapped_" way]

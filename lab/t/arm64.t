@@ -10,7 +10,7 @@ REPO=$T/repo
 TESTS=$T/cache/mglru-kvm/6.12/kselftest-arm64
 mkdir -p "$T/bin" "$REPO/lab" "$REPO/build/6.12/arm64" "$TESTS/kvm"
 cp "$LAB"/{lib.sh,vm.sh,splats,arm64.sh,arm64-init.c,verdict.sh,kselftest.awk} "$REPO/lab"
-printf '%s\n' kvm:prog:new >"$REPO/lab/new-behaviour"
+printf '%s\n' kvm:prog:new 'kvm:prog:of_x86 # x86' >"$REPO/lab/new-behaviour"
 echo image >"$REPO/build/6.12/arm64/Image"
 echo program >"$TESTS/kvm/prog"
 echo kvm:prog >"$TESTS/kselftest-list.txt"
@@ -56,9 +56,11 @@ works 'the kernel stops at a warning' grep -q 'panic=-1 panic_on_warn=1' "$T/arg
 works 'the machine has EL2' grep -q virtualization=on "$T/arguments"
 works 'the program is in the initramfs' sh -c \
 	"gzip -d <'$REPO/build/run/arm64-prog/initrd' | busybox cpio -t 2>&1 | grep -qx test"
-exits 0 'arguments' vm "$good" run -c cortex-a76 -- -r guest.one
+exits 0 'arguments' vm "$good" run -c cortex-a76 -p kvm:prog -- -r guest.one
 works 'go to the program' grep -q -e '-- -r guest.one ' "$T/arguments"
 works 'with the CPU that is wanted' grep -q -e '-cpu cortex-a76 ' "$T/arguments"
+fails 'arguments without a program' 'arguments are for one program' run -- -r guest.one
+fails 'a program that there is not' 'there is no kvm:gone' run -p kvm:gone
 
 exits 1 'a test fails' vm "$bad" run
 says 'it is named' 'not ok 2 kvm:prog:new'

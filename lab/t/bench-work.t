@@ -200,8 +200,8 @@ has()
 works 'numbers by work' rates 'host_pswpin 30' 'host_swpin_zero 10' 'memcg_pgscan 4000' 'cold_pages 2000' \
 	'notifier_calls 100' 'sample hot 1 2'
 works 'zero pages are swapped as well' has 'swapped_in 40'
-works 'per 1000 of cold work' has 'swapped_in_per_work 20.0'
-works 'calls per 1000 pages scanned' has 'notifier_calls_per_scanned 25.0'
+works 'per 1000 of cold work' has 'swapped_in_per_work 20.0000'
+works 'calls per 1000 pages scanned' has 'notifier_calls_per_scanned 25.0000'
 works 'nothing that was not counted' [ -z "$(grep -e refault -e mmu_lock "$T/rates")" ]
 works 'without work' rates 'host_pswpin 30' 'cold_pages 0'
 works 'there is no rate' [ -z "$(grep _per_ "$T/rates")" ]

@@ -64,6 +64,8 @@ stats 3 0 0
 works 'swap-ins by guest page frame' prints $'swapins 3\nswapins_hot 2\nswapins_cold 1' "$hot"
 printf 'hot-moved\r\n' >>"$T/results"
 works 'not where the hot set has moved' stops 'moved pages of the hot set' "$hot"
+sed -i /hot-gfns/d "$T/results"
+works 'nor where nobody knows which are hot' stops 'did not say where its hot set is' "$hot"
 
 works 'memory of a guest is found by its size' prints $((0x700000001000)) "guest_memory $T/maps 4"
 works 'or not at all' stops 'no mapping of QEMU has 8 MiB' "guest_memory $T/maps 8"

@@ -245,6 +245,13 @@ works 'is in the report' has workloads.txt '| **memory-75** |'
 works 'and the one before still is' has workloads.txt '| **memory-50** |'
 works 'both on that machine' has index.txt '1 instruction = 1 ns, 1024 MiB: memory-50 memory-75'
 works 'what is the same is said once' [ "$(grep -c 'Medians of 2 runs' "$RESULTS/workloads.txt")" -eq 1 ]
+cp "$RESULTS/workloads.memory-75.table" "$RESULTS/workloads.memory-80.table"
+sed -i 's/memory-75/memory-80/; s/Medians of 2 runs/Medians of 9 runs/' "$RESULTS/workloads.memory-80.table"
+sed 's/memory-75/memory-85/' "$RESULTS/workloads.memory-75.table" >"$RESULTS/workloads.memory-85.table"
+works 'tables of other runs' report
+works 'have another head, and it ends where those begin again' \
+	[ "$(grep -o 'Medians of . runs' "$RESULTS/workloads.txt" | paste -sd ' ')" = 'Medians of 2 runs Medians of 9 runs Medians of 2 runs' ]
+rm "$RESULTS"/workloads.memory-8?.table
 works 'what they cost is in one picture' has workloads.cost.svg 'memory-75'
 works 'and what got worse in one list' has worse.txt 'workloads: of 9 figures'
 

@@ -432,7 +432,7 @@ static char *populate_blocks(struct __test_metadata *_metadata)
 	return memory;
 }
 
-/* PTEs that the pass over generation  has found young, or -1. */
+/* PTEs that the pass over generation @seq has found young, or -1. */
 static long nr_young(const char *cgroup, unsigned long seq)
 {
 	unsigned long of = 0, number, age, anon, total, young;
@@ -456,7 +456,7 @@ static long nr_young(const char *cgroup, unsigned long seq)
 	return ret;
 }
 
-/* Ages the cgroup:  blocks were used since the last time, and nothing else was. */
+/* Ages the cgroup: @nr_blocks were used since the last time, and nothing else was. */
 static void expect_blocks(struct __test_metadata *_metadata, const char *cgroup, long nr_blocks)
 {
 	struct generations g;

@@ -520,8 +520,8 @@ mkdir -p "$NEW"
 for part in "${PARTS[@]}"; do
 	make_part "${part%% *}" "${part#* }"
 done
-for part in workloads workloads-kvm workloads-host; do
-	! compgen -G "$NEW/$part.*.table" >/dev/null || workloads_text $part
+for part in "${PARTS[@]%% *}"; do
+	! compgen -G "$NEW/$part.*.table" >/dev/null || workloads_text "$part"
 done
 ! compgen -G "$NEW/suites.*.tap" >/dev/null || suites_text
 compgen -G "$NEW/*.txt" >/dev/null ||

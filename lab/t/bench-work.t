@@ -183,6 +183,7 @@ rm "$T/boots"
 echo : >>"$R/lab/work.sh"
 fails 'if all fail' 'runs failed: one/stock-mglru-1 one/stock-mglru-2 one/stock-mglru-3' bench ACCEL=tcg JOBS=1 WORKLOADS=one
 works 'it does not go on for long' boots 11
+
 # rates LINE...: what lab/work.sh makes of that
 rates()
 {

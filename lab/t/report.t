@@ -21,7 +21,7 @@ has()
 	tr -s ' ' <"$RESULTS/$1" | grep -qF -e "$2"
 }
 
-lacks()
+has_not()
 {
 	! has "$@"
 }
@@ -199,7 +199,7 @@ works 'nothing between those that are far apart' [ -z "$(
 works 'the longest' point workloads.memory-50.latency.dat 'max:hot:patched-on:' '7.5e+06 0'
 works 'generations are stacked, the youngest first' point workloads.memory-50.generations.dat 'gen:patched-on:' '0.1 6 16 16 16'
 works 'where there is only one as well' point workloads.memory-50.generations.dat 'gen:patched-on:' '0.5 3 3 3 3'
-works 'the classic LRU has none' lacks workloads.memory-50.generations.svg stock-classic
+works 'the classic LRU has none' has_not workloads.memory-50.generations.svg stock-classic
 works 'better, neither, and no star are not worse' has worse.txt 'workloads: of 4 figures 3 got better, 0 worse'
 keep
 works 'again' report

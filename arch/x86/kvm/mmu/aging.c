@@ -363,3 +363,7 @@ int kvm_arch_age_fast_only(struct kvm *kvm, struct kvm_age_range *range)
 
 	return ret;
 }
+
+#ifdef CONFIG_KVM_AGING_KUNIT_TEST
+#include "tests/aging_kunit.c"
+#endif

@@ -31,6 +31,7 @@
 
 #define ENABLED		"/sys/kernel/mm/lru_gen/enabled"
 #define LRU_GEN		"/sys/kernel/debug/lru_gen"
+#define LRU_GEN_FULL	LRU_GEN "_full"
 #define CGROUPS		"/sys/fs/cgroup"
 #define KVM_PARAMETER	"/sys/module/kvm/parameters/tdp_mmu"
 
@@ -46,7 +47,6 @@
 /* Pages of the process itself that may be charged besides the ones it counts. */
 #define MAX_OWN_PAGES	32
 
-#define LRU_GEN_FULL	"/sys/kernel/debug/lru_gen_full"
 #define MTHP		"/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled"
 #define BLOCK		(64 * 1024UL)
 #define PAGES_PER_BLOCK	(BLOCK / PAGE)
@@ -209,11 +209,14 @@ struct generations {
 	unsigned long youngest;
 	unsigned long size[8];
 	unsigned long total;
+	/* PTEs that the last passes walked, and those found young: 0 without LRU_GEN_STATS */
+	unsigned long nr_walked[8];
+	unsigned long nr_young[8];
 };
 
 static void parse_line(struct generations *g, const char *line)
 {
-	unsigned long seq, age, anon;
+	unsigned long seq, age, anon, walked, young;
 
 	if (sscanf(line, " node %u", &g->node) == 1) {
 		g->nr_nodes++;
@@ -221,10 +224,13 @@ static void parse_line(struct generations *g, const char *line)
 		g->youngest = seq;
 		g->size[seq % 8] = anon;
 		g->total += anon;
+	} else if (sscanf(line, "%lut %luy", &walked, &young) == 2) {
+		g->nr_walked[g->youngest % 8] = walked;
+		g->nr_young[g->youngest % 8] = young;
 	}
 }
 
-/* Sizes of the generations of anonymous memory charged to a cgroup. */
+/* The generations of anonymous memory charged to a cgroup. */
 static bool read_generations(const char *cgroup, struct generations *g)
 {
 	char line[256], path[128];
@@ -233,7 +239,7 @@ static bool read_generations(const char *cgroup, struct generations *g)
 	FILE *file;
 
 	memset(g, 0, sizeof(*g));
-	file = fopen(LRU_GEN, "r");
+	file = fopen(LRU_GEN_FULL, "r");
 	if (!file)
 		return false;
 	while (fgets(line, sizeof(line), file)) {
@@ -379,7 +385,7 @@ static bool read_choice(const char *path, char *choice)
 
 FIXTURE_SETUP(contpte)
 {
-	if (access(LRU_GEN_FULL, R_OK) || access(MTHP, W_OK) || getpagesize() != PAGE)
+	if (access(LRU_GEN, W_OK) || access(MTHP, W_OK) || getpagesize() != PAGE)
 		SKIP(return, "needs root, debugfs, and folios of 64 KiB of 4 KiB pages");
 	if (!(switches() & MM_WALK))
 		SKIP(return, "needs a CPU that sets Accessed bits");
@@ -432,38 +438,14 @@ static char *populate_blocks(struct __test_metadata *_metadata)
 	return memory;
 }
 
-/* PTEs that the pass over generation @seq has found young, or -1. */
-static long nr_young(const char *cgroup, unsigned long seq)
-{
-	unsigned long of = 0, number, age, anon, total, young;
-	char line[256], path[128] = "";
-	long ret = -1;
-	FILE *file = fopen(LRU_GEN_FULL, "r");
-
-	if (!file)
-		return -1;
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "memcg %*u %127s", path) == 1)
-			continue;
-		if (strcmp(path, cgroup + strlen(CGROUPS)))
-			continue;
-		if (sscanf(line, "%lu %lu %lu", &number, &age, &anon) == 3)
-			of = number;
-		else if (of == seq && sscanf(line, "%lut %luy", &total, &young) == 2)
-			ret = young;
-	}
-	fclose(file);
-	return ret;
-}
-
 /* Ages the cgroup: @nr_blocks were used since the last time, and nothing else was. */
 static void expect_blocks(struct __test_metadata *_metadata, const char *cgroup, long nr_blocks)
 {
 	struct generations g;
 	unsigned long seq = age(_metadata, cgroup, &g);
-	long young = nr_young(cgroup, seq);
+	long young = g.nr_young[seq % 8];
 
-	ASSERT_NE(-1, young)
+	ASSERT_NE(0, g.nr_walked[seq % 8])
 		TH_LOG("needs LRU_GEN_STATS");
 	EXPECT_GE(young, nr_blocks);
 	EXPECT_LE(young, nr_blocks + MAX_OWN_PAGES);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Which branches of the functions that the series touches do the tests take?  Prints TAP, a line per
-# function: "ok" if each branch is taken, or lab/uncovered says why it is not.
+# function: "ok" if each branch is taken, or lab/uncovered says why it is not; and a line per file
+# that this configuration does not compile, "ok" if lab/uncovered says why.
 #
 # The kernel counts by gcov while KUnit and kselftests run, in each mode of the MMU; lcov adds the
 # boots up.  That the tests pass is for lab/check.sh to show: whatever they say here, their branches
@@ -19,7 +20,7 @@ modes=()
 # of OPTION...: the difference that the series makes to what is compiled
 of()
 {
-	"$LAB/tree.sh" git diff "$@" base series -- 'mm/*.c' 'virt/*.c' 'arch/x86/*.c' ':!mm/tests'
+	"$LAB/tree.sh" git diff "$@" base series -- 'mm/*.c' 'virt/*.c' 'arch/x86/*.c' ':!*/tests/*'
 }
 
 # build: make knows an object by its path from the Makefile that lists it

@@ -49,7 +49,8 @@ touches 3
 counts 3:1 3:5
 works 'all branches are taken' judge
 says 'the function is named' 'ok 1 - mm/a.c: first: 2 of 2 branches'
-works 'and no other' sh -c "! grep -q second '$T/out'"
+lacks 'and no other' second
+says 'so is the total' 'ok 2 - in all: 2 of 2 branches'
 counts 3:1 3:0 11:0
 fails 'one is not taken' 'not ok 1 - mm/a.c: first: 1 of 2 branches' judge
 says 'its line is listed' 'mm/a.c:3: 1 of 2: if (a)'
@@ -71,11 +72,21 @@ fails 'a reason without a part' 'has no three parts' judge
 : >"$T/known"
 touches 8,1
 counts 3:0 11:0
-fails 'a comment is of no function' '1..0' judge
+fails 'a comment is of no function' 'not ok 1 - in all: 0 of 0 branches' judge
 touches 11,0
 counts 3:0 11:0
 fails 'a line that was deleted counts' 'second: 0 of 1 branches' judge
 touches 3
 counts
 works 'functions without branches are fine' judge
+sed -i /^DA/d "$T/info"
+fails 'one without code' 'not ok 1 - in all: 0 of 0 branches' judge
+says 'is named' '# mm/a.c: first: no code in this configuration'
+counts 3:1
+printf '%s\n' '--- a/mm/b.c' '+++ b/mm/b.c' '@@ -1 +3 @@' >>"$T/diff"
+fails 'a file that is not compiled' 'not ok 2 - mm/b.c: not compiled in this configuration' judge
+echo 'mm/b.c | * | nobody has it' >"$T/known"
+works 'for a reason' judge
+says 'which is printed, too' 'ok 2 - mm/b.c: not compiled in this configuration -- nobody has it'
+says 'with the total at last' 'ok 3 - in all: 1 of 1 branches'
 done_testing

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What lab/traps names exists.
+# What lab/traps names exists, and no trap is missing.
 set -eu
 # shellcheck source=lab/t/tap.sh
 . "$(dirname "$0")/tap.sh"
@@ -13,7 +13,7 @@ exists()
 {
 	local kind=${1%%:*} name=${1#*:} source
 	case $kind in
-	kunit) grep -qE "KUNIT_CASE(_PARAM)?\(${name}[,)]" "$ROOT/mm/tests/lru_gen_kunit.c" ;;
+	kunit) grep -qE "KUNIT_CASE(_PARAM)?\(${name}[,)]" "$ROOT"/{mm,arch/x86/kvm/mmu}/tests/*_kunit.c ;;
 	mutant) [ -f "$LAB/mutants/$name.patch" ] ;;
 	check) grep -qE "group(_alone)? $name( |\$)" "$LAB/check.sh" || [ -f "$LAB/t/${name#lab-}.t" ] ;;
 	*)
@@ -28,7 +28,14 @@ names()
 	sed -n '/^#/d; s/^[^|]*| //p' "$1" | tr ' ' '\n' | grep -E '^[a-z_]+:[a-z0-9_-]+;?$' | tr -d ';' | sort -u
 }
 
-works 'every line has a bar' sh -c "! grep -vE '^(#.*|[^|]+ [|] .+|)\$' '$LAB/traps'"
+# numbered COUNT: the traps have the numbers from 1 to that
+numbered()
+{
+	diff <(seq "$1") <(sed -nE 's/^([0-9]+)\. .*/\1/p' "$LAB/traps" | sort -n)
+}
+
+works 'every line has a number and a bar' sh -c "! grep -vE '^(#.*|[0-9]+\. [^|]+ [|] .+|)\$' '$LAB/traps'"
+works 'no trap is missing' numbered 40
 while read -r name; do
 	works "$name" exists "$name"
 done < <(names "$LAB/traps")

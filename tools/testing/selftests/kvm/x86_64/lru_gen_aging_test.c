@@ -27,6 +27,9 @@
  * What is not aged but zapped must not be forgotten: KPF_REFERENCED is set for the
  * pages that the guest used, and for no other one, under either LRU.
  *
+ * What is tested must stay as it is: khugepaged has KVM test each page, hears of those
+ * that the guest used, and so does the aging pass that comes after it.
+ *
  * To be exact the test never touches guest memory itself, has KVM flush the
  * TLB of the guest before each use (aging does not), and runs in one thread on
  * one CPU, so that folio batches can be drained.  A CPU that sets Accessed for
@@ -61,6 +64,7 @@
 
 #define TRACING			"/sys/kernel/tracing"
 #define KPAGEFLAGS		"/proc/kpageflags"
+#define KHUGEPAGED		"/sys/kernel/mm/transparent_hugepage/khugepaged"
 #define VMSTAT			"/proc/vmstat"
 
 /* Four page tables, and few enough events to keep in one trace buffer. */
@@ -1039,6 +1043,14 @@ struct host {
 	struct charged b;
 	char tracing[96];
 	char enabled[16];
+	struct setting khugepaged[3];
+};
+
+/* It scans all that it may at once, but collapses nothing that has a hole. */
+static const struct setting khugepaged_settings[] = {
+	{ KHUGEPAGED "/max_ptes_none", "0" },
+	{ KHUGEPAGED "/pages_to_scan", "1000000" },
+	{ KHUGEPAGED "/scan_sleep_millisecs", "10" },
 };
 
 static void setup_host(struct __test_metadata *_metadata, struct host *host)
@@ -1049,6 +1061,8 @@ static void setup_host(struct __test_metadata *_metadata, struct host *host)
 		SKIP(return, "%s", reason);
 
 	ASSERT_TRUE(read_file(LRU_GEN_ENABLED, host->enabled, sizeof(host->enabled)));
+	memcpy(host->khugepaged, khugepaged_settings, sizeof(host->khugepaged));
+	save_settings(host->khugepaged, ARRAY_SIZE(host->khugepaged));
 	snprintf(host->tracing, sizeof(host->tracing),
 		 TRACING "/instances/lru_gen_aging.%d", getpid());
 	ASSERT_EQ(0, mkdir(host->tracing, 0755));
@@ -1064,6 +1078,7 @@ static void setup_host(struct __test_metadata *_metadata, struct host *host)
 static void teardown_host(struct __test_metadata *_metadata, struct host *host)
 {
 	EXPECT_TRUE(write_file(LRU_GEN_ENABLED, host->enabled));
+	EXPECT_TRUE(restore_settings(host->khugepaged, ARRAY_SIZE(host->khugepaged)));
 	EXPECT_EQ(0, rmdir(host->tracing));
 	EXPECT_EQ(0, rmdir(host->a.memcg.dir));
 	EXPECT_EQ(0, rmdir(host->b.memcg.dir));
@@ -1512,6 +1527,121 @@ TEST_F_TIMEOUT(memory, zapped_under_classic_lru, TIMEOUT)
 	test_zap(_metadata, &self->host, "0");
 }
 
+/* One page in the range of each page table isn't there, so that none becomes a huge page. */
+static void make_holes(struct memcg *m)
+{
+	int page;
+
+	for (page = PAGES_PER_TABLE - 1; page < NR_PAGES; page += PAGES_PER_TABLE) {
+		TEST_ASSERT(!madvise((void *)page_hva(page), SZ_4K, MADV_DONTNEED),
+			    "madvise(MADV_DONTNEED)");
+		del_page(guest_pages(m), page);
+	}
+}
+
+static unsigned long nr_scans(void)
+{
+	char text[32];
+
+	return read_file(KHUGEPAGED "/full_scans", text, sizeof(text)) ?
+	       strtoul(text, NULL, 0) : 0;
+}
+
+/* Unlike the test, khugepaged does it in a thread of its own. */
+static void trace_khugepaged(struct __test_metadata *_metadata, const char *instance)
+{
+	trace_start(_metadata, instance);
+	ASSERT_TRUE(trace_write(instance, "events/kvm/kvm_test_age_hva/enable", "1"));
+	ASSERT_TRUE(trace_write(instance, "events/huge_memory/mm_khugepaged_scan_pmd/enable",
+				"1"));
+	ASSERT_TRUE(truncate_file(tracing_path(instance, "set_event_pid")));
+}
+
+/* The first scan that ends may have begun before there was something to scan. */
+static void scan_guest_memory(struct __test_metadata *_metadata)
+{
+	void *hva = (void *)memory;
+	unsigned long end;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(khugepaged_settings); i++)
+		ASSERT_TRUE(write_file(khugepaged_settings[i].path,
+				       khugepaged_settings[i].text));
+	ASSERT_EQ(0, madvise(hva, MEMORY_SIZE, MADV_HUGEPAGE));
+	end = nr_scans() + 2;
+	for (i = 0; i < 6000 && nr_scans() < end; i++)
+		usleep(10000);
+	ASSERT_LE(end, nr_scans())
+		TH_LOG("khugepaged didn't end two scans in a minute");
+	/* It waits for the one that goes on. */
+	ASSERT_EQ(0, madvise(hva, MEMORY_SIZE, MADV_NOHUGEPAGE));
+}
+
+static struct pages pages_of_table(int page)
+{
+	return every_nth_page(page / PAGES_PER_TABLE * PAGES_PER_TABLE, 1, PAGES_PER_TABLE);
+}
+
+/*
+ * Each scan finds what is young.  KVM is asked about all pages but those that are
+ * marked accessed.
+ */
+static void expect_tests(struct __test_metadata *_metadata, const char *instance,
+			 struct pages young, struct pages marked, const struct pages *charged)
+{
+	FILE *trace = open_trace(instance);
+	struct pages known = marked, found;
+	unsigned long hva = 0;
+	char line[512];
+
+	while (fgets(line, sizeof(line), trace)) {
+		if (strstr(line, " kvm_test_age_hva:")) {
+			hva = field(line, " hva=");
+			if (is_guest_memory(hva))
+				add_page(&known, hva_page(hva));
+		} else if (strstr(line, " mm_khugepaged_scan_pmd:") && is_guest_memory(hva)) {
+			found = intersection_of(pages_of_table(hva_page(hva)), &young);
+			EXPECT_EQ(nr_pages(&found), field(line, " referenced="));
+			hva = 0;
+		}
+	}
+	found = intersection_of(known, charged);
+	EXPECT_EQ(nr_pages(charged), nr_pages(&found));
+	fclose(trace);
+}
+
+/*
+ * Called with old guest memory of which the pages in set were used.  KVM tells that they
+ * are young, except for those that the use has marked accessed, and doesn't change that.
+ */
+static void test_khugepaged(struct __test_metadata *_metadata, struct host *host,
+			    struct pages set, struct pages marked)
+{
+	struct memcg *m = &host->a.memcg;
+
+	make_holes(m);
+	trace_khugepaged(_metadata, host->tracing);
+	scan_guest_memory(_metadata);
+	trace_stop(_metadata, host->tracing);
+	expect_tests(_metadata, host->tracing, set, marked, guest_pages(m));
+
+	age_and_expect(_metadata, host, m, FULLY, set);
+	age_and_expect(_metadata, host, m, FULLY, no_page);
+}
+
+TEST_F_TIMEOUT(memory, tested_by_khugepaged, TIMEOUT)
+{
+	struct pages set = every_nth_page(1, 4, 500);
+
+	if (!thp_is_on())
+		SKIP(return, "transparent huge pages are off");
+	set_aging(_metadata, FULLY);
+	create_vm(&(struct layout) {});
+	make_old_memory(_metadata, &self->host.a.memcg, &(struct layout) {});
+	use_pages(set);
+	test_khugepaged(_metadata, &self->host, set, no_page);
+}
+
 /* One page used makes its huge page young, whatever maps it in the guest. */
 static void test_huge_pages(struct __test_metadata *_metadata, struct host *host,
 			    const struct layout *layout)
@@ -1892,6 +2022,30 @@ TEST_F_TIMEOUT(nested, fast_counters, TIMEOUT)
 	if (how == PARTLY_FAST)
 		EXPECT_LE(counted.fallback, counted.fast);
 	EXPECT_EQ(counted.fast, counted.kvm_fast);
+}
+
+/* A page is young whoever used it, and testing leaves both marks. */
+TEST_F_TIMEOUT(nested, tested_by_khugepaged, TIMEOUT)
+{
+	struct pages l1_set = every_nth_page(0, 12, 170);
+	struct pages l2_set = every_nth_page(4, 8, 250);
+	struct memcg *m = &self->host.a.memcg;
+	struct pages marked;
+
+	if (!thp_is_on())
+		SKIP(return, "transparent huge pages are off");
+	set_aging(_metadata, FULLY);
+	create_nested_vm();
+	make_old_memory(_metadata, m, &(struct layout) {});
+	/* The first use by L2 is a fault, which marks the folio accessed until it is aged. */
+	use_pages_nested(all_pages());
+	memcg_age(_metadata, m);
+	use_pages(l1_set);
+	use_pages_nested(l2_set);
+	/* Without Accessed bits any use by L2 is one. */
+	marked = marked_pages(_metadata);
+	marked = intersection_of(marked, &l2_set);
+	test_khugepaged(_metadata, &self->host, union_of(l1_set, &l2_set), marked);
 }
 
 /* Returns the pages that were used, by L1, by L2 or by both. */

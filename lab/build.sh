@@ -204,18 +204,27 @@ suite()
 # is generated for arm64 out of the source.
 collection()
 {
-	local name=$1 no_others=(TEST_GEN_FILES= TEST_PROGS= TEST_FILES=)
+	local name=$1 no_others=(TEST_GEN_FILES= TEST_PROGS= TEST_FILES= TEST_GEN_PROGS_EXTENDED=)
 	shift
-	# run_vmtests.sh, which is one of TEST_PROGS, runs all that mm has
-	# (khugepaged.c of 6.12.117 lacks the header that has KSFT_SKIP)
-	[ "$which:$name" != selftests:mm ] || no_others=(EXTRA_CFLAGS=-DKSFT_SKIP=4)
+	case $which:$name in
+	selftests:mm)
+		# run_vmtests.sh, which is one of TEST_PROGS, runs all that mm has
+		# (khugepaged.c of 6.12.117 lacks the header that has KSFT_SKIP)
+		no_others=(EXTRA_CFLAGS=-DKSFT_SKIP=4 TEST_GEN_PROGS_EXTENDED=)
+		;;
+	selftests:kvm)
+		# the one test of KVM that is a script, and what it runs
+		no_others=(TEST_GEN_FILES= TEST_FILES= TEST_PROGS=x86_64/nx_huge_pages_test.sh
+			TEST_GEN_PROGS_EXTENDED="$obj/kselftest/kvm/x86_64/nx_huge_pages_test")
+		;;
+	esac
 	rm -rf "$obj/kselftest/$name"
 	mkdir -p "$obj/tools"
 	make -C "$src/tools/testing/selftests" O="$obj" -j"$JOBS" "${arch[@]}" TARGETS="$name" \
 		FORCE_TARGETS=1 abs_objdir="$obj" CC="ccache ${cross}gcc" \
 		LDFLAGS='-static -pthread -no-pie' \
 		TEST_GEN_PROGS="${*/#/$obj/kselftest/$name/}" \
-		TEST_GEN_PROGS_EXTENDED= "${no_others[@]}" \
+		"${no_others[@]}" \
 		INSTALL_PATH="$new" install
 }
 

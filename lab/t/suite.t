@@ -56,18 +56,20 @@ export T
 on stock 0 'ok 1 kvm:a'
 on patched 0 'ok 1 kvm:a'
 fails "no tests" "run: lab/build.sh selftests" "$R/lab/suite.sh" kvm
-printf 'kvm:a\nmm:c\nkvm:hardware_disable_test\nkvm:b\n' >"$T/cache/mglru-kvm/6.12/kselftest/suite.txt"
+printf '%s\n' kvm:a mm:c kvm:hardware_disable_test kvm:nx_huge_pages_test.sh kvm:b >"$T/cache/mglru-kvm/6.12/kselftest/suite.txt"
 verdict "passes on both" '^ok 1 - kvm:a: passes on stock, passes on patched$'
 verdict "the plan counts both kernels" '^1\.\.3$'
-works "each runs all tests of the collection" grep -q 'vm-kselftest.sh -o 600 kvm:a kvm:hardware_disable_test kvm:b$' "$T/patched.command"
+works "each runs all tests of the collection" grep -q 'vm-kselftest.sh -o 600 kvm:a kvm:hardware_disable_test kvm:nx_huge_pages_test.sh kvm:b$' "$T/patched.command"
 fails "another collection" 'no collection called "net"' "$R/lab/suite.sh" net
 works "the mode is passed on" sh -c "'$R/lab/suite.sh' kvm npt=0 && grep -qx npt=0 '$T/cmdline'"
 works "so is the host" sh -c "'$R/lab/suite.sh' -b kvm && grep -qx Bochs '$T/host'"
 works "what takes hours there is left out" grep -q 'vm-kselftest.sh -o 100 kvm:a kvm:b$' "$T/patched.command"
 works "and that is said" sh -c "'$R/lab/suite.sh' -b kvm | grep -q 'hardware_disable_test # SKIP takes hours'"
+works "each with its reason" sh -c "'$R/lab/suite.sh' -b kvm | grep -q 'max_guest_memory_test # SKIP needs two'"
 works "a nested host boots the same kernel" sh -c "'$R/lab/suite.sh' -n kvm &&
 	grep -q '/lab/boot.sh -k stock .*-- env .*vm-kselftest.sh' '$T/stock.command' &&
 	grep -q '/lab/boot.sh -k patched .*-- env .*vm-kselftest.sh' '$T/patched.command'"
+works "and runs scripts" grep -q 'vm-kselftest.sh -o 200 kvm:a kvm:nx_huge_pages_test.sh kvm:b$' "$T/stock.command"
 works "and is remembered as another one" sh -c "rm '$T/stock.command' && '$R/lab/suite.sh' -n kvm &&
 	! [ -e '$T/stock.command' ] && '$R/lab/suite.sh' -n kvm kvm.tdp_mmu=0 && [ -e '$T/stock.command' ]"
 on patched 1 'not ok 1 kvm:a'

@@ -43,10 +43,11 @@ count()
 	[ $(($1 + f)) -eq 0 ] || say "$2: all of its output is ${3#"$ROOT/"}"
 }
 
-# quiet: comments only where they explain a failure
+# quiet [NAME]: comments only where they explain a failure, or are what the group is run for: coverage
+# lists the branches that are not taken
 quiet()
 {
-	awk '!/^#/ { bad = /^not ok/ } !/^#/ || bad { print; fflush() }'
+	awk -v name="${1-}" '!/^#/ { bad = /^not ok/ } !/^#/ || bad || name == "coverage" { print; fflush() }'
 }
 
 # group NAME COMMAND...
@@ -57,7 +58,7 @@ group()
 	selected "$name" || return 0
 	mkdir -p "$LOGS"
 	say "=== $name"
-	"$@" </dev/null | tee "$tap" | quiet || rc=${PIPESTATUS[0]}
+	"$@" </dev/null | tee "$tap" | quiet "$name" || rc=${PIPESTATUS[0]}
 	count "$rc" "$name" "$tap"
 }
 
@@ -143,10 +144,18 @@ kselftest()
 		"$LAB/vm-kselftest.sh" "${@:3}"
 }
 
-# small TEST...: on a host that has 64 MiB of memory free
+# small TEST...: on a host that has about 64 MiB of memory available, or else nothing is run
 small()
 {
-	"$LAB/boot.sh" -m 100 -t 1200 -o "$ROOT/build/run/$name" -- "$LAB/vm-kselftest.sh" "$@"
+	# shellcheck disable=SC2016 # for the VM
+	"$LAB/boot.sh" -m 100 -t 1200 -o "$ROOT/build/run/$name" -- bash -c '
+		kib=$(sed -nE "s/^MemAvailable: *([0-9]+) kB$/\1/p" /proc/meminfo)
+		echo "# MemAvailable: $((kib / 1024)) MiB"
+		if [ "$kib" -lt 40960 ] || [ "$kib" -gt 81920 ]; then
+			echo "Bail out! This is no small host: 40 to 80 MiB are wanted"
+			exit 1
+		fi
+		exec "$@"' bash "$LAB/vm-kselftest.sh" "$@"
 }
 
 # debug TEST...: on a kernel that finds bugs, with two memory nodes
@@ -154,6 +163,7 @@ debug()
 {
 	"$LAB/boot.sh" -k debug -m 3072 -t 3000 -o "$ROOT/build/run/$name" -- \
 		env KSELFTEST_LRU_GEN_AGING_TEST_ARGS='-v every_8th -f memory -f nested' KSELFTEST_AGING_FAULT_TEST_ARGS=9 \
+		KSELFTEST_AGING_RACE_TEST_ARGS='-f numa -f all' \
 		"$LAB/vm-kselftest.sh" -o 1400 "$@"
 }
 
@@ -193,9 +203,9 @@ groups()
 	vm_group kselftest-shadow kselftest patched kvm_amd.npt=0 "${ours[@]}"
 	# What is new must fail without the series, else its test proves nothing.
 	vm_group kselftest-stock kselftest stock '' -n "${ours[@]}"
-	# "make soak" has the races on it
 	vm_group kunit-debug "$LAB/kunit.sh" debug
-	vm_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test
+	# "make soak" has each of the races on it, for longer and on CPUs that run in parallel
+	vm_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test kvm:aging_race_test
 	vm_group kselftest-small small kvm:aging_race_test kvm:dirty_aging_race_test
 	vm_group kselftest-arm64 "$LAB/arm64.sh"
 	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs kselftests on a kernel with KCSAN and prints TAP: their results, then a line for each data race
-# in files that the series touches.
+# Runs kselftests on a kernel with KCSAN, on emulated CPUs that run in parallel, and prints TAP: their
+# results, then a line for each data race in files that the series touches.
 #
 #   kcsan.sh [-o DIRECTORY] COLLECTION:TEST...	as lab/vm-kselftest.sh wants them
 #   kcsan.sh -j CONSOLE			only judge the races on that console
@@ -140,7 +140,7 @@ run()
 	local ok name rc=0
 	rm -rf "$OUT"
 	mkdir -p "$OUT"
-	"$LAB/boot.sh" -k kcsan -a panic_on_warn=0 -t 7200 -o "$OUT" -- "$LAB/vm-kselftest.sh" -o 3000 "$@" >&2 || :
+	"$LAB/boot.sh" -j -s 3 -k kcsan -a panic_on_warn=0 -t 7200 -o "$OUT" -- "$LAB/vm-kselftest.sh" -o 3000 "$@" >&2 || :
 	[ -f "$OUT/results" ] || exit 1
 	while IFS=$'\t' read -r ok name; do
 		result "$ok" "$name"

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Races aging against everything else on kernels that find bugs, over and over; prints TAP, a line
-# per boot.
+# Races aging against everything else on kernels that find bugs, over and over, on emulated CPUs that
+# run in parallel; prints TAP, a line per boot.
 #
 #   [MINUTES=60] soak.sh [KERNEL...]	KERNEL is debug or kcsan, both by default
 #
+# Elsewhere emulated CPUs take turns; these kernels have no jump labels, and need not.  There are three, so
+# that where this machine has two each of them stands still at times, wherever it is.
 # Each kernel has that time; the boot that it ends in goes on to its end.  Each boot has another
 # seed, which its output names.  The output of those that failed stays in build/6.12/soak/KERNEL-N.
 set -eu
@@ -22,7 +24,7 @@ race()
 	if [ "$1" = kcsan ]; then
 		"$LAB/kcsan.sh" -o "$OUT/boot" "${TESTS[@]}"
 	else
-		"$LAB/boot.sh" -k "$1" -m 3072 -t 7200 -o "$OUT/boot" -- \
+		"$LAB/boot.sh" -j -s 3 -k "$1" -m 3072 -t 7200 -o "$OUT/boot" -- \
 			"$LAB/vm-kselftest.sh" -o 3000 "${TESTS[@]}"
 	fi
 }

@@ -132,8 +132,8 @@ static u64 make_old_what_is(struct aging_vm *vm, u64 now)
 	guard(rcu)();
 
 	*huge_spte(vm->root) = now;
-	make_spte_old(0, huge_spte(vm->root), young_spte(vm, FIRST_GFN), FIRST_GFN,
-		      PG_LEVEL_4K);
+	make_spte_old(0, (tdp_ptep_t)huge_spte(vm->root), young_spte(vm, FIRST_GFN),
+		      FIRST_GFN, PG_LEVEL_4K);
 	return *huge_spte(vm->root);
 }
 

@@ -71,6 +71,8 @@
 #define COMPACT_MEMORY		"/proc/sys/vm/compact_memory"
 #define SPLIT_HUGE_PAGES	"/sys/kernel/debug/split_huge_pages"
 #define NODES_WITH_MEMORY	"/sys/devices/system/node/has_memory"
+#define KVM_STATS		"/sys/kernel/debug/kvm"
+#define PAGEMAP			"/proc/self/pagemap"
 
 /*
  * Guest memory in blocks of 2 MiB: a huge page at times, small pages, and what is to
@@ -115,7 +117,8 @@
 static struct {
 	u32 seed;
 	unsigned int seconds;
-	const char *filter;
+	const char *filters[8];
+	int nr_filters;
 } options = { .seconds = 3 };
 
 /******************************************************************************
@@ -123,10 +126,11 @@ static struct {
  ******************************************************************************/
 
 /*
- * Guest memory is charged to the first one; processes come and go in the others.  All
- * are below a parent that each subtest has for itself.
+ * Guest memory is charged to the first one; processes come and go in the others.  One
+ * more is not aged but by its own reclaim.  All are below a parent that each subtest
+ * has for itself.
  */
-static struct memcg memcgs[3], parent;
+static struct memcg memcgs[3], reclaimed, parent;
 
 /* Files that racers write to. */
 static struct setting settings[] = {
@@ -138,9 +142,13 @@ static struct setting settings[] = {
 static struct {
 	/* Why the subtest was skipped, empty if it was not. */
 	char reason[128];
-	/* How often children with VMs went over their memory. */
-	u32 nr_copier_rounds;
-	u32 nr_mover_rounds;
+	/* Steps of each racer that succeeded, and all of them. */
+	char steps[1024];
+	/* Children with VMs, and how often they went over their memory. */
+	struct child {
+		int vm_fd;
+		u32 nr_rounds;
+	} copier, mover;
 } *shared;
 
 static bool save_host(void)
@@ -153,6 +161,7 @@ static bool save_host(void)
 		snprintf(name, sizeof(name), "/%c", 'a' + i);
 		memcg_init(&memcgs[i], "aging_race", getpid(), name);
 	}
+	memcg_init(&reclaimed, "aging_race", getpid(), "/reclaimed");
 	save_settings(settings, ARRAY_SIZE(settings));
 	return memcg_create_parent(&parent);
 }
@@ -164,7 +173,7 @@ static bool restore_host(void)
 
 	for (i = 0; i < ARRAY_SIZE(memcgs); i++)
 		ok &= memcg_remove_empty(&memcgs[i]);
-	return ok;
+	return memcg_remove_empty(&reclaimed) && ok;
 }
 
 /******************************************************************************
@@ -483,6 +492,14 @@ static bool wait_for_change(u32 *count, u32 old)
 	return READ_ONCE(*count) != old;
 }
 
+static pthread_t start_thread(void *(*run)(void *arg), void *arg)
+{
+	pthread_t thread;
+
+	TEST_ASSERT(!pthread_create(&thread, NULL, run, arg), "pthread_create()");
+	return thread;
+}
+
 struct range {
 	char *start;
 	size_t size;
@@ -527,7 +544,7 @@ static bool step_reclaim(struct racer *racer)
 	return memcg_count(&memcgs[0], "memory.stat", "pgsteal") != stolen;
 }
 
-/* There is room for what is in swap, and no more. */
+/* The memory cgroup has room for what is in swap, and no more. */
 static bool step_swap_full(struct racer *racer)
 {
 	struct range range = random_range(racer, false);
@@ -665,31 +682,88 @@ static bool step_fork(struct racer *racer)
 }
 
 /* What a child does in memory of the size of what is kept. */
-static __noreturn void run_child(void *hva, int first, u32 nr_rounds, u32 *nr_done)
+static __noreturn void run_child(void *hva, int first, struct child *child)
 {
 	struct kvm_vcpu *vcpu = create_other_vm(hva, NR_KEPT_PAGES * SZ_4K, first, true);
 
-	while (nr_rounds--) {
+	child->vm_fd = vcpu->vm->fd;
+	for (;;) {
 		TEST_ASSERT_EQ(run_guest_code(vcpu), UCALL_SYNC);
-		WRITE_ONCE(*nr_done, *nr_done + 1);
+		WRITE_ONCE(child->nr_rounds, child->nr_rounds + 1);
 	}
-	_exit(0);
 }
 
-/* The child has a copy of guest memory, writes there, and is killed or exits. */
+/* Reads how many pages of a VM KVM was asked about, by aging and look-around. */
+static bool read_asked(pid_t pid, int vm_fd, u64 *asked)
+{
+	char path[96], text[32];
+
+	snprintf(path, sizeof(path), KVM_STATS "/%d-%d/aging_asked", pid, vm_fd);
+	if (!read_file(path, text, sizeof(text)))
+		return false;
+	*asked = strtoul(text, NULL, 0);
+	return true;
+}
+
+static const char *setup_child_vm(struct racer *racer)
+{
+	u64 asked;
+
+	if (!read_asked(getpid(), vm->fd, &asked))
+		return "KVM doesn't count aging";
+	return setup_swap(racer);
+}
+
+static bool reclaim_goes_on;
+
+/* One write, which returns when there is nothing to be found any more. */
+static void *reclaim_child(void *arg)
+{
+	memcg_write(&reclaimed, "memory.reclaim", "1G");
+	WRITE_ONCE(reclaim_goes_on, false);
+	return NULL;
+}
+
+/* Returns whether reclaim had just asked the child's VM, and went on. */
+static bool kill_during_reclaim(struct racer *racer, pid_t pid)
+{
+	int vm_fd = shared->copier.vm_fd, ms;
+	u64 asked = 0, end = 0;
+	pthread_t thread;
+	bool ok;
+
+	read_asked(pid, vm_fd, &end);
+	end += 1 + random_below(racer, 2 * PAGES_PER_BLOCK);
+	WRITE_ONCE(reclaim_goes_on, true);
+	thread = start_thread(reclaim_child, NULL);
+	for (ms = 0; ms < PATIENCE_MS && asked < end && READ_ONCE(reclaim_goes_on); ms++) {
+		usleep(1000);
+		read_asked(pid, vm_fd, &asked);
+	}
+	kill(pid, SIGKILL);
+	ok = asked >= end && READ_ONCE(reclaim_goes_on);
+	pthread_join(thread, NULL);
+	return ok;
+}
+
+/* The child has a copy of guest memory, and writes there until it is killed. */
 static bool step_child_vm(struct racer *racer)
 {
-	u32 nr = shared->nr_copier_rounds, nr_rounds = random_below(racer, 4) ?: -1;
 	int first = random_below(racer, 2) * PAGES_PER_BLOCK;
-	pid_t pid = fork_child();
-	bool runs;
+	u32 nr = shared->copier.nr_rounds;
+	pid_t pid;
+	bool ok;
 
-	if (!pid)
-		run_child(MEMORY, first, nr_rounds, &shared->nr_copier_rounds);
-	runs = wait_for_change(&shared->nr_copier_rounds, nr);
-	pause_randomly(racer, 5000);
-	TEST_ASSERT(end_child(pid, nr_rounds == -1), "a child with a VM failed");
-	return runs;
+	TEST_ASSERT(memcg_create(&reclaimed), "no memory cgroup %s", reclaimed.dir);
+	pid = fork_child();
+	if (!pid) {
+		TEST_ASSERT(memcg_enter(&reclaimed), "can't enter %s", reclaimed.dir);
+		run_child(MEMORY, first, &shared->copier);
+	}
+	ok = wait_for_change(&shared->copier.nr_rounds, nr) && kill_during_reclaim(racer, pid);
+	TEST_ASSERT(end_child(pid, true), "a child with a VM failed");
+	TEST_ASSERT(memcg_remove_empty(&reclaimed), "can't remove %s", reclaimed.dir);
+	return ok;
 }
 
 /*
@@ -700,7 +774,7 @@ static bool step_child_vm(struct racer *racer)
 static bool step_memcg(struct racer *racer)
 {
 	struct memcg *a = &memcgs[1], *b = &memcgs[2];
-	u32 nr = shared->nr_mover_rounds;
+	u32 nr = shared->mover.nr_rounds;
 	bool runs;
 	pid_t pid;
 	int i;
@@ -709,9 +783,9 @@ static bool step_memcg(struct racer *racer)
 	pid = fork_child();
 	if (!pid) {
 		TEST_ASSERT(memcg_enter(a), "can't enter %s", a->dir);
-		run_child(map_guest_memory(0, 2 * SZ_2M), 0, -1, &shared->nr_mover_rounds);
+		run_child(map_guest_memory(0, 2 * SZ_2M), 0, &shared->mover);
 	}
-	runs = wait_for_change(&shared->nr_mover_rounds, nr);
+	runs = wait_for_change(&shared->mover.nr_rounds, nr);
 	for (i = 1 + 2 * random_below(racer, 3); runs && i; i--) {
 		TEST_ASSERT(memcg_move(i % 2 ? b : a, pid), "can't move a process");
 		pause_randomly(racer, 3000);
@@ -831,12 +905,34 @@ static bool step_dirty_log(struct racer *racer)
  *                          racers: memory
  ******************************************************************************/
 
+static int nr_mapped(struct range range)
+{
+	u64 first = (u64)range.start / SZ_4K, entries[PAGES_PER_BLOCK];
+	int fd = open(PAGEMAP, O_RDONLY), i, nr = 0;
+	ssize_t size;
+
+	size = pread(fd, entries, range.size / SZ_4K * sizeof(u64), first * sizeof(u64));
+	close(fd);
+	for (i = 0; i < size / (ssize_t)sizeof(u64); i++)
+		nr += entries[i] >> 63;
+	return nr;
+}
+
+/*
+ * Pages that are dropped or paged out were mapped, and aren't any more.  Of the others
+ * the host only counts that they change lists, which it does a batch at a time.
+ */
 static bool step_madvise(struct racer *racer)
 {
 	bool drop = racer->arg == MADV_DONTNEED || racer->arg == MADV_FREE;
 	struct range range = random_range(racer, drop);
+	const char *count = racer->arg == MADV_FREE ? "pglazyfree" :
+			    racer->arg == MADV_COLD ? "pgdeactivate" : NULL;
+	u64 before = count ? read_count("/proc/vmstat", count) : nr_mapped(range);
 
-	return !madvise(range.start, range.size, racer->arg);
+	if (madvise(range.start, range.size, racer->arg))
+		return false;
+	return count ? read_count("/proc/vmstat", count) > before : nr_mapped(range) < before;
 }
 
 static const char *setup_uffd(struct racer *racer)
@@ -1013,31 +1109,44 @@ static const char *setup_numa(struct racer *racer)
 	return max(nodes[0], nodes[1]) < BITS_PER_LONG ? NULL : "there are no two memory nodes";
 }
 
+static bool is_on_node(void *page, int nid)
+{
+	int status;
+
+	return !syscall(__NR_move_pages, 0, 1ul, &page, NULL, &status, 0) && status == nid;
+}
+
+/* Seen at the first page: there may be nothing to move, and mbind() doesn't tell. */
 static bool step_numa(struct racer *racer)
 {
-	unsigned long mask = BIT(nodes[random_below(racer, 2)]);
 	struct range range = random_range(racer, false);
+	int to = random_below(racer, 2);
+	unsigned long mask = BIT(nodes[to]);
+	bool moves = is_on_node(range.start, nodes[!to]);
 
 	return !syscall(__NR_mbind, range.start, range.size, MPOL_BIND, &mask,
-			BITS_PER_LONG + 1, MPOL_MF_MOVE);
+			BITS_PER_LONG + 1, MPOL_MF_MOVE) &&
+	       moves && is_on_node(range.start, nodes[to]);
 }
 
 static struct racer racers[] = {
 	{ "age", "aging passes", NULL, step_age, .always = true },
 	{ "reclaim", "reclaims", setup_swap, step_reclaim, .always = true },
-	{ "swap_full", "times swap was full", setup_swap, step_swap_full },
+	{ "swap_full", "times its swap was full", setup_swap, step_swap_full },
 	{ "vm_same_memory", "VMs", NULL, step_vm_same_memory },
 	{ "vm_other_memory", "VMs", NULL, step_vm_other_memory },
-	{ "child_vm", "processes with a VM", NULL, step_child_vm },
+	{ "child_vm", "VMs killed while reclaim asks them", setup_child_vm, step_child_vm },
 	{ "memslot", "memslots deleted", NULL, step_memslot },
 	{ "memslot_alias", "memslots moved", NULL, step_alias },
 	{ "memslot_smm", "memslots in SMM", setup_smm, step_smm },
 	{ "nested", "nested guests", setup_nested, step_nested },
 	{ "dirty_log", "huge pages split", setup_thp, step_dirty_log },
 	{ "madv_free", "ranges freed", setup_swap, step_madvise, .arg = MADV_FREE },
-	{ "madv_dontneed", "ranges dropped", NULL, step_madvise, .arg = MADV_DONTNEED },
+	{ "madv_dontneed", "ranges dropped", NULL, step_madvise, .arg = MADV_DONTNEED,
+	  .needs = PAGEMAP },
 	{ "madv_cold", "ranges cooled", NULL, step_madvise, .arg = MADV_COLD },
-	{ "madv_pageout", "ranges paged out", setup_swap, step_madvise, .arg = MADV_PAGEOUT },
+	{ "madv_pageout", "ranges paged out", setup_swap, step_madvise, .arg = MADV_PAGEOUT,
+	  .needs = PAGEMAP },
 	{ "uffd_wp", "ranges write-protected", setup_uffd, step_uffd, teardown_uffd,
 	  .arg = UFFDIO_REGISTER_MODE_WP },
 	{ "uffd_missing", "ranges missed", setup_uffd, step_uffd, teardown_uffd,
@@ -1060,15 +1169,6 @@ static struct racer racers[] = {
  ******************************************************************************/
 
 static int nr_racers;
-static bool all_race;
-
-static pthread_t start_thread(void *(*run)(void *arg), void *arg)
-{
-	pthread_t thread;
-
-	TEST_ASSERT(!pthread_create(&thread, NULL, run, arg), "pthread_create()");
-	return thread;
-}
 
 static void *run_racer(void *arg)
 {
@@ -1099,10 +1199,7 @@ static void stop_racers(bool always)
 	}
 }
 
-/*
- * Each vCPU wrote to some of its pages, and steps succeeded; among all racers it is
- * enough to have tried, since each of them has a subtest of its own.
- */
+/* Each vCPU wrote to some of its pages, and a step of each racer succeeded. */
 static bool everybody_did_something(void)
 {
 	struct racer *racer;
@@ -1110,8 +1207,7 @@ static bool everybody_did_something(void)
 	int i;
 
 	for (racer = racers; racer->name; racer++)
-		ok &= !racer->runs || READ_ONCE(racer->nr_done) ||
-		      (all_race && READ_ONCE(racer->nr_tries));
+		ok &= !racer->runs || READ_ONCE(racer->nr_done);
 	for (i = 0; i < NR_VCPUS; i++)
 		ok &= nr_writes(i) >= PAGES_PER_VCPU / 4;
 	return ok;
@@ -1152,17 +1248,23 @@ static void run_race(void)
 	stop_racers(true);
 }
 
+/* For the result line as well. */
 static void print_parties(void)
 {
 	struct racer *racer;
-	int i;
+	int i, len = 0;
 
 	for (i = 0; i < NR_VCPUS; i++)
 		ksft_print_msg("vCPU %d: %lu pages written\n", i, nr_writes(i));
-	for (racer = racers; racer->name; racer++)
-		if (racer->runs)
-			ksft_print_msg("%s: %lu %s in %lu steps\n", racer->name,
-				       racer->nr_done, racer->done, racer->nr_tries);
+	for (racer = racers; racer->name; racer++) {
+		if (!racer->runs)
+			continue;
+		ksft_print_msg("%s: %lu %s in %lu steps\n", racer->name, racer->nr_done,
+			       racer->done, racer->nr_tries);
+		len += snprintf(shared->steps + len, sizeof(shared->steps) - len,
+				"%s%s %lu/%lu", len ? ", " : "", racer->name,
+				racer->nr_done, racer->nr_tries);
+	}
 }
 
 /* Returns the number of pages that don't hold what the guest wrote last. */
@@ -1207,7 +1309,6 @@ static const char *select_racers(const char *name)
 	struct racer *racer;
 	const char *reason;
 
-	all_race = !name;
 	for (racer = racers; racer->name; racer++) {
 		bool wanted = name && !strcmp(racer->name, name);
 
@@ -1302,20 +1403,25 @@ static void report_subtest(const char *name)
 		code = KSFT_FAIL;
 	}
 	memcg_remove(&parent);
-	ksft_test_result_code(code, name ?: "all", code == KSFT_SKIP ? "%s" : NULL,
-			      shared->reason);
+	ksft_test_result_code(code, name ?: "all", "%s",
+			      code == KSFT_SKIP ? shared->reason : shared->steps);
 }
 
 static bool is_wanted(const char *name)
 {
-	return !options.filter || !fnmatch(options.filter, name, 0);
+	int i;
+
+	for (i = 0; i < options.nr_filters; i++)
+		if (!fnmatch(options.filters[i], name, 0))
+			return true;
+	return !options.nr_filters;
 }
 
 static void help(const char *program)
 {
-	printf("usage: %s [-l] [-f NAME] [-s SEED] [-t SECONDS]\n"
+	printf("usage: %s [-l] [-f NAME]... [-s SEED] [-t SECONDS]\n"
 	       " -l: list the subtests\n"
-	       " -f: run only those whose name is like this pattern\n"
+	       " -f: run only those whose name is like this pattern; may be repeated\n"
 	       " -s: seed of what is random (default: another one each time)\n"
 	       " -t: duration of each subtest (default: %u)\n", program, options.seconds);
 }
@@ -1333,7 +1439,9 @@ static bool parse_options(int argc, char **argv)
 			list = true;
 			break;
 		case 'f':
-			options.filter = optarg;
+			TEST_ASSERT(options.nr_filters < ARRAY_SIZE(options.filters),
+				    "too many patterns");
+			options.filters[options.nr_filters++] = optarg;
 			break;
 		case 's':
 			options.seed = strtoul(optarg, NULL, 0);
@@ -1379,7 +1487,7 @@ int main(int argc, char **argv)
 	for (racer = racers; racer->name; racer++)
 		nr += !racer->always && is_wanted(racer->name);
 	if (!nr)
-		ksft_exit_fail_msg("no subtest is called %s\n", options.filter);
+		ksft_exit_fail_msg("no subtest is called %s\n", options.filters[0]);
 	ksft_set_plan(nr);
 	for (racer = racers; racer->name; racer++)
 		if (!racer->always && is_wanted(racer->name))

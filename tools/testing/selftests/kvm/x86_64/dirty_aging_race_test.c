@@ -42,6 +42,8 @@
  * look writable, and mmio.becomes_memory puts a memslot there: the guest's writes
  * must make folios dirty although KVM finds such an SPTE.
  *
+ * At last the memory cgroup has to die, which it doesn't if a folio has leaked.
+ *
  * Nothing else depends on how KVM tracks pages.  The test checks neither which
  * pages are young (see lru_gen_aging_test) nor that the dirty log is free of pages
  * that were not written, and has no dirty ring, nested guest or emulated write.
@@ -214,7 +216,8 @@ static void format_swap(void *device)
  */
 struct host {
 	char enabled[16];
-	struct memcg memcg;
+	/* The guest's, and a parent that it has for itself. */
+	struct memcg memcg, parent;
 	/* The block device that is swapped to, empty if none is. */
 	char swap[32];
 };
@@ -234,7 +237,13 @@ static void restore_host(struct __test_metadata *_metadata, const struct host *h
 	/* EINVAL: the test didn't get so far. */
 	if (host->swap[0] && swapoff(host->swap))
 		EXPECT_EQ(EINVAL, errno);
-	EXPECT_TRUE(memcg_remove(&host->memcg));
+	/* The test didn't get so far. */
+	if (access(host->parent.dir, F_OK))
+		return;
+	EXPECT_TRUE(memcg_remove_empty(&host->memcg));
+	EXPECT_TRUE(memcg_children_died(&host->parent))
+		TH_LOG("a memory cgroup does not die: something in it has leaked");
+	EXPECT_TRUE(memcg_remove(&host->parent));
 }
 
 /******************************************************************************
@@ -940,7 +949,8 @@ FIXTURE_SETUP(guest)
 		SKIP(return, "no KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2");
 
 	ASSERT_TRUE(read_file(LRU_GEN_ENABLED, self->host.enabled, sizeof(self->host.enabled)));
-	memcg_init(&self->host.memcg, "dirty_aging_race", getpid(), "");
+	memcg_init(&self->host.parent, "dirty_aging_race", getpid(), "");
+	memcg_init(&self->host.memcg, "dirty_aging_race", getpid(), "/guest");
 }
 
 FIXTURE_TEARDOWN_PARENT(guest)
@@ -972,6 +982,7 @@ TEST_F_TIMEOUT(guest, keeps_its_writes, TIMEOUT_SECONDS)
 	TH_LOG("DIRTY_AGING_RACE_SEED=0x%x, %d vCPUs, %s, lru_gen/enabled %.6s", job.seed,
 	       job.nr_vcpus, memory_name[variant->memory], enabled);
 	map_memory(variant->memory, variant->huge);
+	ASSERT_TRUE(memcg_create_parent(&self->host.parent));
 	ASSERT_TRUE(memcg_create(&self->host.memcg));
 	ASSERT_TRUE(memcg_enter(&self->host.memcg));
 	create_vm(variant->manual_log);
@@ -1049,4 +1060,9 @@ TEST_F_TIMEOUT(mmio, becomes_memory, TIMEOUT_SECONDS)
 		TH_LOG("pages that were not discarded although nobody wrote to them");
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	/* What tests share with this process is not to be charged to their cgroups. */
+	TEST_ASSERT(!mlockall(MCL_CURRENT), "mlockall()");
+	return test_harness_run(argc, argv);
+}

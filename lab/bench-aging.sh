@@ -13,6 +13,8 @@
 # build/bench/table.txt, and drawn by lab/bench-aging.gnuplot in size.svg and young.svg
 # beside it.  The other boots run nproc at a time: instructions don't depend on load.
 #
+# It knows neither ACCEL nor ON of lab/bench.sh: on hardware there is nothing that counts instructions.
+#
 # It builds no kernel, asserts nothing, and no number of it is a time of hardware.
 set -euo pipefail
 
@@ -277,6 +279,9 @@ plot()
 }
 
 [ $# -eq 0 ] || die 'takes no arguments' "see the head of $0"
+[[ ${ACCEL:-tcg}/${ON:-vm} = @(tcg|auto)/vm ]] ||
+	die "ACCEL=${ACCEL-} ON=${ON-}: it counts instructions, which is done by emulating them" \
+		'leave them out; lab/bench.sh has them'
 prepare
 measure
 table >"$OUT/table.new"

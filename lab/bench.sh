@@ -43,6 +43,8 @@ SETTINGS=(
 )
 ALL_ARMS=(stock-mglru stock-classic patched-off patched-on patched-classic)
 ENABLED=/sys/kernel/mm/lru_gen/enabled
+KALLSYMS=/proc/kallsyms
+KVM=/sys/kernel/debug/kvm
 MAX_FAILED=3
 
 usage()
@@ -159,6 +161,64 @@ require_kvm()
 		"load kvm_intel or kvm_amd, and see in the kernel log why it refuses; or $way_out"
 	[ -w /dev/kvm ] || no_virtualization "$1" 'you may not write to /dev/kvm' \
 		"run it as root, or join the group that /dev/kvm has; or $way_out"
+	accelerated || no_virtualization "$1" 'QEMU does not start with it' \
+		"qemu-system-x86_64 -accel kvm -machine none -display none says why; or $way_out"
+}
+
+# nested: a guest of this machine can have guests
+nested()
+{
+	grep -qsx '[1Y]' /sys/module/kvm_{intel,amd}/parameters/nested
+}
+
+# require_nested WHO-NEEDS-IT WAY-OUT
+require_nested()
+{
+	nested || die "$1: guests of this machine can't have guests" \
+		"load kvm_intel or kvm_amd with nested=1, $2"
+}
+
+# available: memory of this machine, in MiB
+available()
+{
+	awk '$1 == "MemAvailable:" { printf "%d", $2 / 1024 }' /proc/meminfo
+}
+
+# fitting_jobs: one for each CPU, if there is the memory
+fitting_jobs()
+{
+	local jobs=$(($(available) / HOST_MIB))
+	[ $jobs -lt "$(nproc)" ] || jobs=$(nproc)
+	echo $((jobs ? jobs : 1))
+}
+
+require_room()
+{
+	[ "$(available)" -ge $((JOBS * HOST_MIB)) ] ||
+		die "HOST_MIB=$HOST_MIB, JOBS=$JOBS: this machine has $(available) MiB available" 'let one be less'
+}
+
+# require_cpus: as many as the lab's kernels are configured for
+require_cpus()
+{
+	local most
+	most=$(sed -n 's/^CONFIG_NR_CPUS=//p' "$LAB/kernel.config")
+	[ "$HOST_CPUS" -le "$most" ] || die "HOST_CPUS=$HOST_CPUS: the lab's kernels have $most" \
+		'let it be less, or change CONFIG_NR_CPUS in lab/kernel.config'
+}
+
+# use_kvm: for host VMs, as was asked for or because it is there
+use_kvm()
+{
+	case $ACCEL in
+	tcg) return 1 ;;
+	kvm)
+		require_kvm 'ACCEL=kvm: '
+		require_nested 'ACCEL=kvm' 'or leave ACCEL out: the host is emulated then'
+		return ;;
+	esac
+	accelerated || return 1
+	nested || { say "guests of this machine can't have guests: the host is emulated"; return 1; }
 }
 
 # What the runs have in common: machine, OUT, what to boot with, and how many at a time
@@ -170,20 +230,22 @@ choose_machine()
 		choose_host
 		return
 	fi
-	[ "$ACCEL" != kvm ] || require_kvm 'ACCEL=kvm: '
-	if [ "$ACCEL" = kvm ] || { [ "$ACCEL" = auto ] && accelerated; }; then
+	if use_kvm; then
 		machine=kvm OUT=$ROOT/build/workloads-kvm
 		HOST_MIB=${HOST_MIB:-8192} HOST_CPUS=${HOST_CPUS:-4} JOBS=${JOBS:-1}
 		what="hardware virtualization, $HOST_CPUS CPUs"
 		clock=(-s "$HOST_CPUS" -t 900)
 	else
-		HOST_MIB=${HOST_MIB:-1024} HOST_CPUS=${HOST_CPUS:-1} JOBS=${JOBS:-$(nproc)}
+		HOST_MIB=${HOST_MIB:-1024} HOST_CPUS=${HOST_CPUS:-1}
 		[ "$HOST_CPUS" = 1 ] || die "HOST_CPUS=$HOST_CPUS: emulated hosts have one CPU" 'leave it out'
 		clock=(-i -t 600)
 	fi
 	positive HOST_MIB
 	positive HOST_CPUS
+	JOBS=${JOBS:-$(fitting_jobs)}
 	positive JOBS
+	require_cpus
+	require_room
 	[ $machine = tcg ] || [ "$JOBS" = 1 ] || die "JOBS=$JOBS: runs on hardware would disturb each other" 'leave it out'
 	read_arms "${ALL_ARMS[@]}"
 }
@@ -194,21 +256,35 @@ choose_host()
 	[ "${JOBS:-1}" = 1 ] || die "JOBS=$JOBS: runs on hardware would disturb each other" 'leave it out'
 	JOBS=1
 	require_host
-	if [ "$(bits_possible)" = y ]; then
+	if ! is_patched; then
+		read_arms stock-mglru stock-classic
+	elif keeps_bit; then
 		read_arms patched-off patched-on patched-classic
 	else
-		read_arms stock-mglru stock-classic
+		die 'ON=host: this kernel is patched, but nothing ages fast: lru_gen/enabled does not keep 0x8' \
+			'KVM needs kvm.tdp_mmu=1, and kvm_amd.npt=1 or kvm_intel.ept=1'
 	fi
 }
 
-# bits_possible: whether the booted kernel has fast aging; it has if it keeps the bit
-bits_possible()
+# is_patched: the booted kernel; bit 0x8 is there only where KVM can do it
+is_patched()
 {
-	local before
+	grep -q ' __mmu_notifier_test_clear_young_fast_only$' $KALLSYMS
+}
+
+keeps_bit()
+{
+	local before now
 	before=$(cat $ENABLED)
 	echo $((before | 8)) >$ENABLED
-	[ $(($(cat $ENABLED) & 8)) -eq 0 ] || echo y
+	now=$(cat $ENABLED)
 	echo "$before" >$ENABLED
+	[ $((now & 8)) -ne 0 ]
+}
+
+no_vms()
+{
+	! compgen -G "$KVM/[0-9]*-[0-9]*" >/dev/null
 }
 
 require_host()
@@ -227,6 +303,9 @@ require_host()
 	for program in qemu-system-x86_64 busybox; do
 		command -v $program >/dev/null || die "ON=host: no $program" 'lab/deps.sh installs it'
 	done
+	no_vms || die "ON=host: there are other VMs on this machine" \
+		"what KVM counts is the sum of all: stop them ($KVM has them by process), $way_out"
+	[[ " ${workloads[*]} " != *' nested '* ]] || require_nested 'nested' 'or leave that out of WORKLOADS'
 	[ ! -e /sys/fs/cgroup/lab-work ] || die 'ON=host: /sys/fs/cgroup/lab-work exists' \
 		'another run is using it, or was killed: kill what is in it and remove it'
 }
@@ -265,7 +344,7 @@ key()
 		# what runs in its guests
 		grep -o 'guest-[a-z]*\.sh' "$(script "$1")" | sort -u | while read -r file; do cat "$LAB/$file"; done
 		echo "$@" "$machine" "${HOST_MIB-}" "${HOST_CPUS-}" "$SEED"
-		printf '%s\n' "${environment[@]}" | grep -iE "^(${1%-*}|guest|swap|sample)_"
+		printf '%s\n' "${environment[@]}" | grep -iE "^(${1%-*}|guest|swap|sample|waits)_"
 	} 2>/dev/null | sha256sum | cut -c 1-16
 }
 
@@ -286,6 +365,15 @@ stoppable()
 	wait $pid
 }
 
+# right_machine LOG: boot.sh emulates where hardware virtualization has gone since
+right_machine()
+{
+	[ $machine != kvm ] || grep -q 'kernel, hardware virtualization (KVM): ' "$1" || {
+		echo 'error: this run was emulated, as boot.sh says above' >>"$1"
+		return 1
+	}
+}
+
 # one_run WORKLOAD ARM RUN KEY: with its log beside the results
 one_run()
 {
@@ -294,13 +382,13 @@ one_run()
 	mkdir -p "$dir"
 	rm -f "$dir/done"
 	command=(env "${environment[@]}" "SEED=$seed" "LAB_GUEST_KERNEL=$guest_kernel" LAB_ON="$ON"
-		"$(script "$workload")" "$arm" "$what")
+		LAB_MACHINE="$machine" "$(script "$workload")" "$arm" "$what")
 	[ -z "$(pressure "$workload")" ] || command+=("$(pressure "$workload")")
 	if [ "$machine" = host ]; then
 		stoppable timeout 3600 "${command[@]}" >"$dir/results" 2>"$dir/log"
 	else
 		stoppable "$LAB/boot.sh" -k "${arm%%-*}" -m "$HOST_MIB" "${clock[@]}" -o "$dir" -- "${command[@]}" \
-			>/dev/null 2>"$dir/log"
+			>/dev/null 2>"$dir/log" && right_machine "$dir/log"
 	fi || {
 		tail -n 20 "$dir/log" >&2
 		say "$workload, $arm, $run: failed, see $dir"
@@ -364,16 +452,37 @@ measure()
 ## tables
 ##
 
+# is_comparable WORKLOAD ARM RUN: measured with this lab and these settings, on the kernel of its run 1
+is_comparable()
+{
+	local dir=$OUT/$1/$2
+	[ -f "$dir-$3/done" ] && [ "$(tail -n 1 "$dir-$3/done")" = "$(key "$@" | tail -n 1)" ] &&
+		[ "$(head -n 1 "$dir-$3/done")" = "$(head -n 1 "$dir-1/done")" ]
+}
+
+# is_whole WORKLOAD ARM: so were all runs
+is_whole()
+{
+	local i
+	for ((i = 1; i <= RUNS; i++)); do
+		is_comparable "$1" "$2" $i || return 1
+	done
+}
+
+incomparable()
+{
+	say "$1: $2 is left out: not all of $RUNS runs are of one kernel, this lab and these settings"
+}
+
 # table_arms WORKLOAD: with those of another kernel that this machine was booted into before
 table_arms()
 {
-	local arm first list=()
+	local arm list=()
 	for arm in "${ALL_ARMS[@]}"; do
-		first=$OUT/$1/$arm-1/done
 		if [[ " ${arms[*]} " = *" $arm "* ]]; then
 			list+=("$arm")
-		elif [ "$machine" = host ] && [ "$(tail -n 1 "$first" 2>/dev/null)" = "$(key "$1" "$arm" 1 | tail -n 1)" ]; then
-			list+=("$arm")
+		elif [ "$machine" = host ] && [ -d "$OUT/$1/$arm-1" ]; then
+			if is_whole "$1" "$arm"; then list+=("$arm"); else incomparable "$1" "$arm"; fi
 		fi
 	done
 	echo "${list[*]}"
@@ -385,8 +494,18 @@ results()
 	local arm i
 	for arm in "${@:2}"; do
 		for ((i = 1; i <= RUNS; i++)); do echo "$OUT/$1/$arm-$i/results"; done
-		[ "$COUNTS" = 0 ] || echo "$OUT/$1/$arm-counts/results"
-	done | while read -r i; do [ ! -f "$i" ] || echo "$i"; done
+		[ "$COUNTS" = 0 ] || ! is_comparable "$1" "$arm" counts || echo "$OUT/$1/$arm-counts/results"
+	done
+}
+
+# all_results: those of all tables
+all_results()
+{
+	local workload
+	for workload in "${workloads[@]}"; do
+		# shellcheck disable=SC2046 # one word an arm
+		results "$workload" $(table_arms "$workload" 2>/dev/null)
+	done
 }
 
 # differs FILE FILE: ministat needs three numbers
@@ -409,7 +528,7 @@ stars()
 # table WORKLOAD
 table()
 {
-	local list files numbers
+	local list files numbers aged
 	list=$(table_arms "$1")
 	# shellcheck disable=SC2086 # one word an arm
 	mapfile -t files < <(results "$1" $list)
@@ -419,21 +538,36 @@ table()
 	rm -rf "$numbers"
 	awk -v workload="$1" -v arms="$list" -v stars="$OUT/$1/stars" -v tsv="$OUT/table.tsv" \
 		-f "$LAB/work-table.awk" "$LAB/work-metrics" "${files[@]}"
-	printf '\n%s: %s\n\n' "$1" "$(printf '%s\n' "${environment[@]}" | grep -iE "^${1%-*}_" | paste -sd ' ')"
+	printf '\n%s: %s\n' "$1" "$(printf '%s\n' "${environment[@]}" | grep -iE "^${1%-*}_" | paste -sd ' ')"
+	aged=$(sed -n 's/^aged //p' "${files[@]}" | sort -u)
+	[ -z "$aged" ] || echo "Generations and passes are those of one cgroup: $aged."
+	echo
+}
+
+# common_parameters: of all workloads; the swap of this machine is not ours
+common_parameters()
+{
+	printf '%s\n' "${environment[@]}" |
+		grep -E "^(GUEST|SAMPLE|WAITS$([ $machine = host ] || echo '|SWAP'))_" | paste -sd ' '
+	[ $machine != host ] || awk '
+		NR > 1 { printf "%s %s (%s, %d MiB)", (NR > 2 ? "," : "Swap:"), $1, $2, $3 / 1024 }
+		END { print "\nRows that end with \"host\" are those of all that runs on this machine." }' /proc/swaps
 }
 
 tables()
 {
 	local workload
 	cat <<-HEAD
-		Linux $(cat "$OUT"/*/*-1/results | sed -n 's/^kernel //p' | sort -u | paste -sd ' '); $what.
+		Linux $(all_results | xargs -d '\n' sed -n 's/^kernel //p' | sort -u | paste -sd ' '); $what.
 		$RUNS run(s): medians, with how far they are spread: greatest less least, in percent of the median.
 		Runs of an arm have different seeds: of what is random in a guest, of where it begins to touch its
 		memory, and of the moment when the load begins.  What is per 1000 of cold work compares
 		arms that have not done the same amount of it.
+		(probes), and no spread: counted in one run of its own, which costs more the more there is to count.
 		*: ministat finds the difference from the first column real, at 95 %; of 20 rows without any
 		difference one has a star.  -: the kernel, or the arm, does not count it.
-		$(printf '%s\n' "${environment[@]}" | grep -E '^(GUEST|SWAP|SAMPLE)_' | paste -sd ' ')
+		N of M runs: the others did too little to have it; those that have are not what is usual.
+		$(common_parameters)
 
 	HEAD
 	for workload in "${workloads[@]}"; do table "$workload"; done

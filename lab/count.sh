@@ -103,7 +103,7 @@ counted()
 logged_events()
 {
 	[ "$(stat_sum "$1" overrun 'commit overrun' 'dropped events')" -eq 0 ] ||
-		lost "log $1 overflowed" 'give it a larger buffer, see counter()'
+		lost "log $1 overflowed" 'give it a larger buffer: *_LOG_MIB of the workload, or see counter()'
 	grep -v '^#' "$TRACING/instances/$1/trace" || :
 }
 

@@ -8,7 +8,8 @@
 # The store has KEYS values of so many bytes.  Two of redis-benchmark get keys at random: one of the
 # first HOT-KEYS, HOT-REQUESTS times, by so many clients; the other one of all of them, one at a time
 # for as long as that takes.  redis-benchmark seeds itself with the time of day in seconds,
-# so that is set; it also takes its process's number, which is the same in each guest.
+# so that is set; it also takes its process's number.  So nothing here forks more often where something
+# takes longer, before they have begun: the number is the same in each guest, but for threads of the kernel.
 #
 # The hot keys are asked for before it says "ready", so that they are not where populating the store has
 # left them.  It begins when the host says so.  Prints requests per second, percentiles of the
@@ -33,15 +34,27 @@ ask()
 	printf '%s\r\nQUIT\r\n' "$1" | nc 127.0.0.1 6379 | tr -d '\r'
 }
 
+# listens PORT, in hexadecimal; 0A is TCP_LISTEN.  It forks nothing.
+listens()
+{
+	local address state
+	while read -r _ address _ state _; do
+		[ "$address $state" != "0100007F:$1 0A" ] || return 0
+	done </proc/net/tcp
+	return 1
+}
+
 # redis-check-rdb is the server under another name, and in a package that starts none.
 start_server()
 {
 	ifconfig lo up
 	ln -s /usr/bin/redis-check-rdb /tmp/redis-server
 	/tmp/redis-server --save '' --appendonly no --bind 127.0.0.1 >/tmp/server.log 2>&1 &
-	until ask PING 2>/dev/null | grep -q PONG; do
+	mkfifo /tmp/pause
+	until listens 18EB; do
 		kill -0 $! || { cat /tmp/server.log; exit 1; }
-		usleep 100000
+		# shellcheck disable=SC3045 # busybox has it
+		read -rt 1 _ <>/tmp/pause || :
 	done
 }
 
@@ -85,16 +98,16 @@ sample()
 	done
 }
 
-# benchmark REQUESTS KEYS CLIENTS
+# benchmark REQUESTS KEYS CLIENTS: the shell becomes that, so that $! is its number
 benchmark()
 {
-	redis-benchmark -n "$1" -r "$2" -c "$3" --precision 3 GET key:__rand_int__ | tr '\r' '\n'
+	exec redis-benchmark -n "$1" -r "$2" -c "$3" --precision 3 GET key:__rand_int__
 }
 
 # Of its distribution, the steps halve what is left to 100 %: p99.9 is the first step that has it.
 report()
 {
-	awk -v n="$requests" '
+	tr '\r' '\n' </tmp/hot | awk -v n="$requests" '
 		/^[0-9.]+% <= .* milliseconds/ && !done {
 			percent = 100 * substr($NF, 1, length($NF) - 1) / n
 			printf "cdf store %.3f %d\n", percent, $3 * 1000
@@ -106,7 +119,7 @@ report()
 		/^ +avg +min +p50 +p95 +p99 +max/ {
 			getline
 			printf "store_p50_us %d\nstore_p95_us %d\nstore_p99_us %d\n", $3 * 1000, $4 * 1000, $5 * 1000
-		}' /tmp/hot
+		}'
 	awk -v cold=$cold -v begin="$begin" -v end="$end" \
 		'BEGIN { print "store_cold_requests", cold; printf "store_cold_requests_per_second %.1f\n", cold / (end - begin) }'
 	awk '{ printf "sample store %.2f %d\n", $2 - $1, $3 }' /tmp/samples
@@ -117,16 +130,18 @@ exec 4<"$(echo /dev/vport*p2)"
 start_server
 populate
 date -s @1000000000 >/dev/null
-benchmark $((2 * hot)) "$hot" "$clients" >/dev/null
+(benchmark $((2 * hot)) "$hot" "$clients" >/dev/null)
 echo 'ready'
 order
 date -s "@$((1000000000 + seed))" >/dev/null
 echo 'load begins'
 begin=$(uptime) before=$(commands)
+benchmark 100000000 "$keys" 1 >/tmp/cold &
+benchmark "$requests" "$hot" "$clients" >/tmp/hot &
+hot_requests=$!
 sample &
 sampler=$!
-benchmark 100000000 "$keys" 1 >/tmp/cold &
-benchmark "$requests" "$hot" "$clients" >/tmp/hot
+wait $hot_requests
 echo 'load ends'
 kill $sampler
 cold=$(($(commands) - before - requests)) end=$(uptime)

@@ -58,6 +58,22 @@ configuration()
 	echo "lab/kernel.config ($(sha256sum <"$LAB/kernel.config" | cut -c 1-12))"
 }
 
+# booted FILE...: the configuration of each kernel that has left these results, by their hashes
+booted()
+{
+	awk '
+		{ sub(/\r$/, "") }
+		$1 == "config" && NF == 2 {
+			kernel = FILENAME
+			sub(/\/[^\/]*$/, "", kernel)
+			sub(/.*\//, "", kernel)
+			sub(/-.*/, "", kernel)
+			if (!seen[kernel " " $2]++)
+				text = text (text ? ", " : "") kernel " " $2
+		}
+		END { print "configuration of", text ? text : "unknown kernels" }' "$@"
+}
+
 # version TABLE: "Linux 6.12.1" of its first lines
 version()
 {
@@ -146,16 +162,22 @@ workloads_of()
 # machine PART WORKLOAD: what ran it
 machine()
 {
-	local table=$ROOT/build/$1/table.txt first
-	first=$(runs_of "$1" "$2" | sed -n 1p)
+	local table=$ROOT/build/$1/table.txt files first host model
+	mapfile -t files < <(runs_of "$1" "$2")
+	first=${files[0]}
+	model=$(sed -n 's/^cpu_model //p' "$first" | tr -d '\r')
 	case $1 in
-	*-host)
-		echo "$(sed -n '1s/;.*//p' "$table"), as this machine was booted; host: hardware virtualization, no VM," \
-			"$(sed -n 's/^cpus //p' "$first") CPUs, $(host_memory "${first%/results}")" ;;
-	*)
-		echo "$(sed -n '1s/;.*//p' "$table"), $(configuration);" \
-			"host VM: $(sed -n '1s/^[^;]*; \(.*\)\.$/\1/p' "$table"), $(host_memory "${first%/results}")" ;;
+	*-host) host="host: hardware virtualization, no VM, $(sed -n 's/^cpus //p' "$first") CPUs" ;;
+	*) host="host VM: $(sed -n '1s/^[^;]*; \(.*\)\.$/\1/p' "$table")" ;;
 	esac
+	echo "$(sed -n '1s/;.*//p' "$table"), $(booted "${files[@]}");" \
+		"$host, $(host_memory "${first%/results}")${model:+, $model}"
+}
+
+# whose PART WORKLOAD: the cgroup that is aged and whose generations are noted, if not that of all guests
+whose()
+{
+	runs_of "$1" "$2" | sed -n 1p | xargs -d '\n' sed -n 's/^aged \([a-z0-9]*\).*/, cgroup "\1"/p'
 }
 
 # guests PART WORKLOAD: and what they were given
@@ -194,7 +216,9 @@ pictures()
 		case $kind in
 		throughput) title="guest throughput over time (thick: median of $runs)" ;;
 		latency) title="latency distribution (thick: median of $runs)" ;;
-		generations) title='memory by generation over time (first run)' arms='gen:\(.*\):' ;;
+		generations)
+			title="memory by generation over time (first run)$(whose "$part" "$workload")"
+			arms='gen:\(.*\):' ;;
 		esac
 		plot "$part.$workload.$kind" $kind "$workload: $title" "$(machine "$part" "$workload")" "$(guests "$part" "$workload")" \
 			"data=$data" "emulated=$emulated" "names=$(names 'median:\(.*\):.*:' "$data")" \
@@ -202,10 +226,22 @@ pictures()
 	done
 }
 
+# of_one_cgroup TABLE...: the workloads whose tables say that it was not all guests that were aged
+of_one_cgroup()
+{
+	awk '
+		/^\| \*\*/ { workload = $2; gsub(/\*/, "", workload) }
+		/^Generations and passes are those of one cgroup: / {
+			sub(/\.$/, "")
+			printf "; %s: cgroup \"%s\" only", workload, $NF
+		}' "$@"
+}
+
 # cost PART: what a page costs, by workload and arm
 cost()
 {
-	local part=$1 data=$OUT/$1.cost.dat tables=("$NEW/$1".*.table) figures=("$NEW/$1".*.figures.tsv) emulated=1 facts
+	local part=$1 data=$OUT/$1.cost.dat tables=("$NEW/$1".*.table) figures=("$NEW/$1".*.figures.tsv)
+	local emulated=1 facts guests
 	[ "$part" = workloads ] || emulated=0
 	awk -F '\t' '
 		!($1 in number) { number[$1] = ++n }
@@ -219,8 +255,10 @@ cost()
 	[ -s "$data" ] || return 0
 	facts=$(sed -sn 1p "${tables[@]}" | sort -u)
 	[ "$(wc -l <<<"$facts")" -eq 1 ] || facts="several hosts, see $part.txt"
+	guests="guests: $(parameter "${tables[0]}" GUEST_CPUS) vCPU each; their sizes are in $part.txt"
+	guests+=$(of_one_cgroup "${tables[@]}")
 	plot "$part.cost" cost 'What aging costs per page after each workload (median, least and greatest run)' \
-		"$facts" "guests: $(parameter "${tables[0]}" GUEST_CPUS) vCPU each; their sizes are in $part.txt" \
+		"$facts" "$guests" \
 		"data=$data" "emulated=$emulated" "workloads=$(cut -f 1 "${figures[@]}" | awk '!seen[$0]++' | paste -sd ' ')" \
 		"arms=$(names 'age_ns_per_page:\(.*\):' "$data")"
 }
@@ -470,8 +508,9 @@ index()
 		only the reasons in worse.txt are written by hand.  In pictures an arm has one colour: stock-mglru and
 		stock-classic are the stock kernel with the multi-gen LRU and the classic one, patched-off and
 		patched-on are patched with bit 0x0008 of lru_gen/enabled cleared and set.  Kernels are tinyconfig
-		plus lab/kernel.config, the number behind it begins its SHA-256.  Where a host is emulated,
-		what is measured are instructions and no times of any hardware.
+		plus lab/kernel.config, the number behind it begins its SHA-256; of workloads it is the SHA-256 of the
+		configuration that was booted.  Where a host is emulated, what is measured are instructions and
+		no times of any hardware.
 
 		worse.txt
 		    What got worse than on stock, and why

@@ -3,10 +3,11 @@
  * A process that wakes up and touches its memory: how long does that take?
  *
  * Maps memory and writes to all of it.  From then on it sleeps, and writes to one byte of
- * each page in every period; or it does so all the time, without sleeping.  The memory may
- * be that of a guest of KVM (aged-vm.h) instead, which is then what writes.  The latency is
- * that of touching all of it; that of waking up is not in it, as the timer is not what is
- * tested, but one that is late because of the one before counts from when it was due.
+ * each page in every period; or it does so all the time, without sleeping.  If its memory is
+ * in parts, that is another one each time, and each is idle for as many periods.  The memory
+ * may be that of a guest of KVM (aged-vm.h) instead, which is then what writes.  The latency
+ * is that of touching all of the part; that of waking up is not in it, as the timer is not what
+ * is tested, but one that is late because of the one before counts from when it was due.
  *
  * What is printed comes at the end, so that nothing is written while it measures.  It ages
  * nothing and moves into no cgroup.
@@ -41,7 +42,7 @@ static struct aged_vm vm = {
 };
 
 static const char *name = "process";
-static unsigned long period_ms = 1000, seconds = 10, sample_ms;
+static unsigned long period_ms = 1000, seconds = 10, sample_ms, nr_parts = 1;
 static unsigned long seed;
 static bool waits, in_guest, tells_frames;
 static struct numbers latencies, sample_times, sample_pages, frames;
@@ -57,13 +58,19 @@ static void add(struct numbers *numbers, unsigned long x)
 	numbers->v[numbers->n++] = x;
 }
 
-/*
- * Touches all of it, in the order of addresses from where the seed says, or as much as there
- * is time for; looks at the time after each TABLE.  Answers the pages.
- */
-static unsigned long touch(unsigned long until)
+static size_t pages_of_part(void)
 {
-	size_t n = vm.size / PAGE, first = seed * 40503 % n, i;
+	return vm.size / PAGE / nr_parts;
+}
+
+/*
+ * Touches all of a part, in the order of addresses from where the seed says, or as much as
+ * there is time for; looks at the time after each TABLE.  Answers the pages.
+ */
+static unsigned long touch(unsigned long part, unsigned long until)
+{
+	size_t n = pages_of_part(), first = seed * 40503 % n, i;
+	char *data = vm.data + part * n * PAGE;
 
 	if (vm.vcpu >= 0) {
 		run_guest(&vm);
@@ -72,7 +79,7 @@ static unsigned long touch(unsigned long until)
 	for (i = 0; i < n; i++) {
 		if (i && i % (TABLE / PAGE) == 0 && until != ULONG_MAX && now() >= until)
 			break;
-		vm.data[(first + i) % n * PAGE] = 1;
+		data[(first + i) % n * PAGE] = 1;
 	}
 	return i;
 }
@@ -145,7 +152,7 @@ static unsigned long measure(void)
 {
 	unsigned long begin = now(), end = begin + seconds * NSEC_PER_SEC;
 	unsigned long time = begin, due = begin, sampled = begin, start;
-	unsigned long pages = 0, noted = 0, n;
+	unsigned long pages = 0, noted = 0, part = 0, n;
 
 	for (;;) {
 		due = period_ms ? due + period_ms * NSEC_PER_MSEC : time;
@@ -156,10 +163,11 @@ static unsigned long measure(void)
 			sleep_until(due);
 			start = now();
 		}
-		n = touch(period_ms ? ULONG_MAX : end);
+		n = touch(part, period_ms ? ULONG_MAX : end);
 		time = now();
 		pages += n;
-		if (n == vm.size / PAGE)
+		part = (part + 1) % nr_parts;
+		if (n == pages_of_part())
 			add(&latencies, time - start);
 		if (sample_ms && time - sampled >= sample_ms * NSEC_PER_MSEC) {
 			add(&sample_times, time - begin);
@@ -226,6 +234,8 @@ static int explain(int status)
 		"usage: wakeup [OPTION...] process|vm\n"
 		"  process|vm  who touches the memory: the process itself, or a guest of KVM\n"
 		"  -m MIB      memory, a multiple of %lu, default 32, at most %lu\n"
+		"  -k PARTS    the memory is in so many parts, of which it touches the next one each\n"
+		"              time, default 1; a guest has one\n"
 		"  -p MS       it wakes up every MS milliseconds, default 1000; 0: it never sleeps\n"
 		"  -t SECONDS  for how long, default 10\n"
 		"  -r SEED     where it begins to touch the memory, default 0; a guest begins at the beginning\n"
@@ -237,7 +247,7 @@ static int explain(int status)
 		"              standard input, or its end\n"
 		"Prints: sample NAME SECONDS PAGES, cdf NAME PERCENT MICROSECONDS, and as NAME_KEY\n"
 		"rounds, pages that were touched, major faults, and of the time that it takes to touch\n"
-		"all of the memory p50, p95, p99, p999 (those that are not the longest) and longest.\n",
+		"all of the part p50, p95, p99, p999 (those that are not the longest) and longest.\n",
 		TABLE / MiB, MAX_MIB);
 	return status;
 }
@@ -246,9 +256,11 @@ static bool parse(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "m:p:t:r:s:n:gw")) != -1) {
+	while ((opt = getopt(argc, argv, "m:k:p:t:r:s:n:gw")) != -1) {
 		if (opt == 'm')
 			vm.size = to_number(optarg, MAX_MIB, "-m") * MiB;
+		else if (opt == 'k')
+			nr_parts = to_number(optarg, 1000, "-k");
 		else if (opt == 'p')
 			period_ms = strcmp(optarg, "0") ? to_number(optarg, 3600000, "-p") : 0;
 		else if (opt == 't')
@@ -273,19 +285,22 @@ static bool parse(int argc, char **argv)
 	if (argc - optind != 1 || (strcmp(argv[optind], "vm") && strcmp(argv[optind], "process")))
 		return false;
 	in_guest = !strcmp(argv[optind], "vm");
+	if (vm.size / PAGE % nr_parts || (in_guest && nr_parts > 1))
+		errx(1, "-k takes what divides the pages of the memory; and 1 for a guest");
 	return true;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned long faults, pages;
+	unsigned long faults, pages, part;
 
 	if (!parse(argc, argv))
 		return explain(argc != 2 || strcmp(argv[1], "-h") ? 2 : 0);
 	map_data(&vm);
 	if (in_guest)
 		create_vm(&vm);
-	touch(ULONG_MAX);
+	for (part = 0; part < nr_parts; part++)
+		touch(part, ULONG_MAX);
 	if (waits)
 		wait_for_order();
 	faults = major_faults();

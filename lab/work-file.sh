@@ -7,8 +7,11 @@
 # The file is larger than the guest's page cache; fio reads it zipf-distributed (lab/guest-file.sh).
 # To the guest it is a disk, which QEMU reads through the host's page cache, in the guest's cgroup:
 # what the guest caches is anonymous memory of the host, and the same again as pages of a file.
-# Where the host is a VM that is on ext4 on zram, and on the machine in build/: the one has no other disk,
-# and what takes time, but no instructions, is no figure of an emulated host.
+#
+# On the machine it is in build/.  A host VM has no disk, so there it is on ext4 on zram: where the VM is
+# emulated as one hole, since what takes time, but no instructions, is no figure; on hardware written,
+# so that a page that comes back has to be decompressed.  That is a fast disk: what a refault costs on the
+# disk of a machine only ON=host says.
 set -eu
 
 LAB=$(cd "$(dirname "$0")" && pwd)
@@ -42,31 +45,52 @@ prepare_files()
 	rm -rf "$dir"
 }
 
-# The file, none of whose pages is in memory.  In a VM it is one hole: reading that takes a page of
-# the page cache, as any page does, and the time of a fast disk.
-place_data()
+# fill FILE: no page of it is in memory then.  Half of each can be compressed: a zram that can do nothing
+# about it would not fit into the host, and of a page of one word it keeps that word.
+fill()
+{
+	local i
+	for ((i = 0; i < 256; i++)); do
+		head -c 2048 /dev/urandom
+		head -c 2048 /dev/zero
+	done >"$WORK/mib"
+	for ((i = 0; i < FILE_DATA_MIB; i++)); do cat "$WORK/mib"; done >"$1"
+	dd of="$1" oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null
+}
+
+# place_on_disk: it is gone when this ends
+place_on_disk()
+{
+	local free
+	free=$(df -Pm "$FILES" | awk 'NR == 2 { print $4 }')
+	[ "$free" -gt "$FILE_DATA_MIB" ] || die "$FILES: $free MiB free, FILE_DATA_MIB=$FILE_DATA_MIB needed" \
+		'free some space there, or let it be less'
+	data=$(mktemp "$FILES/data.XXXXXX")
+	temporary+=("$data")
+	fill "$data"
+}
+
+place_on_zram()
 {
 	local disk
-	if [ "$where" = host ]; then
-		data=$FILES/data
-		yes lab | head -c "${FILE_DATA_MIB}M" >"$data" || :
-		dd of="$data" oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null
-		return
-	fi
 	disk=/dev/zram$(cat /sys/class/zram-control/hot_add)
-	echo 64M >"/sys/block/${disk#/dev/}/disksize"
-	mke2fs -q -t ext4 -O ^has_journal "$disk"
+	echo $((64 + FILE_DATA_MIB + FILE_DATA_MIB / 16))M >"/sys/block/${disk#/dev/}/disksize"
+	mke2fs -q -t ext4 -O ^has_journal -m 0 "$disk"
 	mkdir "$WORK/disk"
 	mount "$disk" "$WORK/disk"
 	data=$WORK/disk/data
-	truncate -s "${FILE_DATA_MIB}M" "$data"
+	if [ "$on" = tcg ]; then
+		truncate -s "${FILE_DATA_MIB}M" "$data"
+	else
+		fill "$data"
+	fi
 }
 
 prepare_load()
 {
 	keep_in_memory "$FILES/programs.img"
 	limit $((FILE_GUEST_MIB * FILE_LIMIT_PERCENT / 100))
-	place_data
+	if [ "$where" = host ]; then place_on_disk; else place_on_zram; fi
 	start_guest guest "$CGROUP" -i plain -m "$FILE_GUEST_MIB" -d "$FILES/programs.img" -d "$data" \
 		-f "$LAB/guest-file.sh" -- guest-file.sh "$FILE_SECONDS" "$FILE_ZIPF_PERCENT" "$SEED" "$SAMPLE_MS"
 	until_line guest ready

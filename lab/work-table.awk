@@ -5,7 +5,10 @@
 #		-f work-table.awk work-metrics DIRECTORY/ARM-RUN/results...
 #
 # Results have lines of "key value"; other lines, and the runs named "counts" but for what only they have,
-# are left out.  With "numbers" no table is printed; the values go to DIRECTORY/KEY.ARM, one a line, for
+# are left out.  What only some runs of an arm have, as those that did too little have none, says nothing
+# about the arm: the cell says how many have it, and nothing else is made of them.
+#
+# With "numbers" no table is printed; the values go to DIRECTORY/KEY.ARM, one a line, for
 # ministat.  "stars" has lines "KEY ARM": where that found a difference.  With "tsv" what is in the table is
 # appended to that file: workload, key, arm, number of runs, median, least, greatest, star.  It
 # judges nothing: neither better nor worse is marked.
@@ -24,6 +27,8 @@ FNR == 1 {
 	run = of
 	sub(/.*-/, "", run)
 	sub(/-[^-]*$/, "", of)
+	if (run != "counts")
+		runs[of]++
 }
 
 n_files == 1 {
@@ -39,6 +44,12 @@ n_files == 1 {
 NF == 2 && $1 in meaning && $2 ~ /^-?[0-9.]+$/ && (digits[$1] == "-") == (run == "counts") {
 	value[$1, of, ++n[$1, of]] = $2 + 0
 	known[$1]
+}
+
+# partial KEY ARM: not all runs that could have the key do
+function partial(key, arm)
+{
+	return digits[key] != "-" && n[key, arm] && n[key, arm] < runs[arm]
 }
 
 # sort_values KEY ARM
@@ -64,6 +75,8 @@ function cell(key, arm,	m, middle, text)
 	m = n[key, arm]
 	if (!m)
 		return "-"
+	if (partial(key, arm))
+		return m " of " runs[arm] " runs  "
 	sort_values(key, arm)
 	middle = median(key, arm)
 	if (tsv)
@@ -103,6 +116,8 @@ function row(key,	i)
 END {
 	for (i = 1; i <= n_keys && numbers; i++)
 		for (j = 1; j <= n_arms; j++) {
+			if (partial(key[i], arm[j]))
+				continue
 			file = numbers "/" key[i] "." arm[j]
 			for (k = 1; k <= n[key[i], arm[j]]; k++)
 				print value[key[i], arm[j], k] >file

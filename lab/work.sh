@@ -10,23 +10,26 @@
 # ARM is KERNEL-mglru, KERNEL-classic, KERNEL-off or KERNEL-on: the multi-gen LRU as it comes without
 # fast aging, the classic LRU, and bit 0x8 of lru_gen/enabled cleared and set.  Parameters come from
 # the environment.  "work" is measured without probes, but for one at swap-ins where a script says
-# so; "counts" has probes, costs more the more there is to count, and says nothing about work.
+# so, and with tracepoints that only those pass who wait for a lock; "counts" has probes, costs more the
+# more there is to count, and says nothing about work and waiting.
 #
 # A script has the array PARAMETERS and the functions
 #	prepare_files	make what its guests start from
 #	prepare_load	start the guests, and return when the load could begin
-#	accompany_load	what the host does while it runs, if anything
+#	await_load	return when what is measured is over; without it, when all loads have ended
 #	report_load	print what the load achieved; the guests have ended
 # and the array loaded, the guests that have a load; it may set aged, the cgroup whose aging is
 # timed (all of it), and cold_work, the key of what the load does with memory that is not there
 # (cold_pages); none if that is there sooner or later.  What happens from the beginning to the end of
 # the load is measured.  Where one arm does more in the same time it also swaps more: such numbers are
-# printed per 1000 of that work as well, and those of aging that were counted per 1000 pages that reclaim
-# has scanned.
+# printed per 1000 of that work as well, or without cold_work per second of the load, and those of aging that
+# were counted per 1000 pages that reclaim has scanned.
 #
 # SEED is that of what is random in the guests, of where they begin to touch their memory, and of when the
 # load begins, within a tenth of a second: an emulated host does the same each time, and reclaim may go one way
 # or another by little, so that without it five runs would be one.
+#
+# LAB_MACHINE is what bench.sh calls the machine: tcg, kvm or host.
 #
 # Besides keys it prints, with times in seconds since the load began,
 #	gen SECONDS NODE SEQ AGE_MS ANON FILE	pages in each generation of that cgroup
@@ -50,6 +53,7 @@ PARAMETERS_OF_ALL=(
 	'GUEST_CPUS 1 2 CPUs of each guest'
 	'SWAP_MIB 1024 16384 swap on zram, which takes what is left of it when compressed; ON=host uses what there is'
 	'SAMPLE_MS 500 500 how often progress and generations are noted'
+	'WAITS_LOG_MIB 4 256 room to note waits for mmu_lock in, of all CPUs'
 )
 FILES=$ROOT/build/workloads/files
 LRU_GEN=/sys/kernel/debug/lru_gen
@@ -62,10 +66,10 @@ CGROUP=$CGROUPS/lab-work
 AGING='^kvm(_.*)?_(young|age|aging)(_|$)|^shadow_mmu_age'
 LC_ALL=C
 
-where=${LAB_ON:-vm}
+where=${LAB_ON:-vm} on=${LAB_MACHINE:-tcg}
 aged=$CGROUP
 declare -A guests=()
-loaded=(guest) notifiers=() restore=() background=() cold_work=cold_pages
+loaded=(guest) notifiers=() restore=() background=() temporary=() cold_work=cold_pages
 
 ##
 ## setting up, and undoing it
@@ -97,7 +101,7 @@ undo()
 	done
 	remove_probes
 	remove_cgroup
-	rm -rf "$WORK"
+	rm -rf "$WORK" ${temporary[@]+"${temporary[@]}"}
 }
 
 # What is killed leaves its cgroup some time later.
@@ -123,6 +127,7 @@ remove_probes()
 	for name in ${probes[@]+"${probes[@]}"}; do
 		echo "-:kprobes/$name" >>"$TRACING/kprobe_events" || :
 	done
+	forget_vms || :
 }
 
 # The bits are what the machine can do, but for fast aging.
@@ -333,40 +338,58 @@ note_samples()
 	done >"$WORK/samples"
 }
 
-# age: the time in ns, and the anonymous pages, of a pass over that cgroup; what it has of files is mapped
-# nowhere, but for QEMU itself.  To the clock, bash adds as much as 20 pages cost.
-age()
+# newest [MORE]: of the lines of generations(), the newest of each node: MEMCG NODE SEQ, that so much greater
+newest()
 {
-	local memcg node seq pages=0 ns=0 anon begin end
-	local -A newest=()
-	while read -r memcg node seq _ anon _; do
-		newest[$node]="$memcg $node $seq"
-		pages=$((pages + anon))
-	done < <(generations "$aged")
-	exec 5>$LRU_GEN
-	for node in "${!newest[@]}"; do
+	awk -v more="${1:-0}" '
+		NF { seq[$1 " " $2] = $3 }
+		END { for (of in seq) print of, seq[of] + more }' | sort
+}
+
+# try_to_age: the time in ns, and the anonymous pages, of a pass over that cgroup; what it has of files is
+# mapped nowhere, but for QEMU itself.  To the clock, bash adds as much as 20 pages cost.  Where reclaim has
+# begun a generation meanwhile, the kernel does nothing and reports no error: that is none, and this fails.
+try_to_age()
+{
+	local lines orders order ns=0 begin end
+	lines=$(generations "$aged")
+	mapfile -t orders < <(newest <<<"$lines")
+	exec 5>"$LRU_GEN"
+	for order in ${orders[@]+"${orders[@]}"}; do
 		begin=${EPOCHREALTIME/./}
-		echo "+ ${newest[$node]} 1 1" >&5
+		echo "+ $order 1 1" >&5
 		end=${EPOCHREALTIME/./}
 		ns=$((ns + (end - begin) * 1000))
 	done
 	exec 5>&-
-	echo "$ns $pages"
+	[ "$(generations "$aged" | newest)" = "$(newest 1 <<<"$lines")" ] || return 1
+	awk -v ns="$ns" '{ pages += $5 } END { print ns, pages + 0 }' <<<"$lines"
+}
+
+age()
+{
+	local tries
+	for tries in 1 2 3 4 5; do
+		! try_to_age || return 0
+	done
+	die "something else ages $aged all the time: $tries passes failed" "what is it? see $LRU_GEN"
 }
 
 # What the load has left, and what nobody has used since: of the latter the least, since some
 # passes move old pages to the next generation besides.
 time_aging()
 {
-	local ns pages least='' i
+	local pass ns pages least='' i
 	[[ $arm != *-classic ]] || return 0
-	read -r ns pages < <(age)
+	pass=$(age)
+	read -r ns pages <<<"$pass"
 	[ "$pages" -gt 0 ] || die "no anonymous pages in $aged" "see $LRU_GEN"
 	awk -v ns="$ns" -v pages="$pages" 'BEGIN {
 		printf "age_pages %d\nage_ns_per_page %.1f\n", pages, ns / pages
 	}'
 	for i in 1 2 3; do
-		read -r ns pages < <(age)
+		pass=$(age)
+		ns=${pass% *}
 		[ -n "$least" ] && [ "$least" -lt "$ns" ] || least=$ns
 	done
 	awk -v ns="$least" -v pages="$pages" 'BEGIN { printf "age_idle_ns_per_page %.1f\n", ns / pages }'
@@ -408,13 +431,27 @@ set_up_counts()
 	# shellcheck disable=SC2016 # $stack0 and $arg1 are the kernel's
 	own_probe write_lock 'p:write_lock _raw_write_lock caller=$stack0'
 	own_counter locks write_lock "$(within caller "$AGING")"
+}
+
+# note_vms: those that begin from now on
+note_vms()
+{
 	# shellcheck disable=SC2016
-	own_probe new_vm 'p:new_vm kvm_arch_init_vm kvm=$arg1:x64'
-	own_counter vms new_vm '' 64
+	probe 'p:new_vm kvm_arch_init_vm kvm=$arg1:x64'
+	counter vms new_vm '' 64
 	echo 1 >"$TRACING/instances/vms/tracing_on"
 }
 
-# Of the VMs that there are by now: struct kvm begins with mmu_lock.
+# forget_vms: the load has no such probe
+forget_vms()
+{
+	[ ! -d "$TRACING/instances/vms" ] || rmdir "$TRACING/instances/vms"
+	! grep -qs ':kprobes/new_vm ' "$TRACING/kprobe_events" ||
+		echo '-:kprobes/new_vm' >>"$TRACING/kprobe_events"
+}
+
+# watch_locks: of the VMs that there are by now; struct kvm begins with mmu_lock.  Nobody comes by these
+# events who does not wait, and for the lock of something else it is the filter that they cost.
 watch_locks()
 {
 	local dir=$TRACING/instances/waits filter address
@@ -424,11 +461,13 @@ watch_locks()
 	instances+=(waits)
 	mkdir "$dir"
 	echo 0 >"$dir/tracing_on"
-	echo 16384 >"$dir/buffer_size_kb"
+	echo $((WAITS_LOG_MIB * 1024 / $(nproc))) >"$dir/buffer_size_kb"
 	for address in contention_begin contention_end; do
 		echo "$filter" >"$dir/events/lock/$address/filter"
 		echo 1 >"$dir/events/lock/$address/enable"
 	done
+	none_missed
+	forget_vms
 }
 
 # log_swapins MIB: note them, where work is measured; there is so much room for it, of all CPUs
@@ -453,8 +492,6 @@ report_swapins()
 	none_missed
 }
 
-# report_counts: of the lines of a trace the second word is TASK-PID, the fourth from the end of it
-# the time: "task-pid [cpu] flags seconds: event: ..."
 report_counts()
 {
 	local name calls=0
@@ -462,12 +499,17 @@ report_counts()
 	for name in "${notifiers[@]}"; do calls=$((calls + $(counted "$name"))); done
 	echo "notifier_calls $calls"
 	echo "mmu_lock_aging $(counted locks)"
+	none_missed
+}
+
+# report_waits: lines of a trace are "task-pid [cpu] flags seconds: event: ..."
+report_waits()
+{
 	logged_events waits | sed -E 's/^ *(.*-[0-9]+) +\[[0-9]+\] +[^ ]+ +([0-9.]+): (contention_[a-z]+): .*/\1\t\2\t\3/' |
 		awk -F '\t' '
 			$3 == "contention_begin" { n++; begin[$1] = $2 }
 			$3 == "contention_end" && $1 in begin { us += ($2 - begin[$1]) * 1000000; delete begin[$1] }
 			END { printf "mmu_lock_waits %d\nmmu_lock_wait_us %.0f\n", n, us }'
-	none_missed
 }
 
 ##
@@ -488,8 +530,7 @@ measure()
 	count_now 1
 	for name in "${loaded[@]}"; do tell "$name"; done
 	for name in "${loaded[@]}"; do until_line "$name" 'load begins'; done
-	accompany_load
-	for name in "${loaded[@]}"; do until_line "$name" 'load ends'; done
+	await_load
 	count_now 0
 	statistics >"$WORK/after"
 	if [ "$what" = work ]; then
@@ -500,15 +541,15 @@ measure()
 	for name in "${loaded[@]}"; do until_line "$name" reported; done
 }
 
-# rates: what grows with the work, per 1000 of it.  What the kernel counts for swapped pages leaves out
-# those that are zero.
+# rates: what grows with the work, per 1000 of it, or else with time, per second.  What the kernel counts
+# for swapped pages leaves out those that are zero.
 rates()
 {
 	awk -v work="$cold_work" '
-		function rate(key, suffix, base)
+		function rate(key, suffix, base, of)
 		{
 			if (key in value && value[base] > 0)
-				printf "%s_per_%s %.4f\n", key, suffix, 1000 * value[key] / value[base]
+				printf "%s_per_%s %.4f\n", key, suffix, of * value[key] / value[base]
 		}
 		function swapped(way)
 		{
@@ -522,9 +563,12 @@ rates()
 			n = split("swapped_in swapped_out memcg_workingset_refault_anon memcg_workingset_refault_file " \
 				"memcg_pgscan psi_some_us psi_full_us kvm_exits kvm_remote_tlb_flush_requests kvm_aging_locked", key, " ")
 			for (i = 1; i <= n; i++)
-				rate(key[i], "work", work)
-			rate("notifier_calls", "scanned", "memcg_pgscan")
-			rate("mmu_lock_aging", "scanned", "memcg_pgscan")
+				if (work)
+					rate(key[i], "work", work, 1000)
+				else
+					rate(key[i], "second", "load_us", 1000000)
+			rate("notifier_calls", "scanned", "memcg_pgscan", 1000)
+			rate("mmu_lock_aging", "scanned", "memcg_pgscan", 1000)
 		}' "$@"
 }
 
@@ -532,6 +576,7 @@ report()
 {
 	local of=("$WORK"/{aging,differences,load})
 	if [ "$what" = work ]; then
+		report_waits
 		time_aging
 	else
 		report_counts
@@ -544,6 +589,29 @@ report()
 	[ "$what" != work ] || cat "$WORK/samples"
 }
 
+# configuration: of the kernel that was booted
+configuration()
+{
+	local file
+	for file in /proc/config.gz "/boot/config-$(uname -r)"; do
+		[ -e "$file" ] || continue
+		zcat -f "$file" | sha256sum | cut -c 1-12
+		return
+	done
+	echo unknown
+}
+
+# report_machine: what emulates a CPU is named by bench.sh
+report_machine()
+{
+	echo "kernel $(uname -r)"
+	echo "config $(configuration)"
+	[ "$on" = tcg ] || sed -n 's/^model name[^:]*: */cpu_model /p' /proc/cpuinfo | sed -n 1p
+	echo "cpus $(nproc)"
+	echo "memory_mib $(awk '/^MemTotal/ { printf "%d", $2 / 1024 }' /proc/meminfo)"
+	[ "$aged" = "$CGROUP" ] || echo "aged ${aged##*/}"
+}
+
 run_workload()
 {
 	trap undo EXIT
@@ -552,12 +620,10 @@ run_workload()
 	probes=() instances=()
 	set_up_memory
 	set_arm
-	echo "kernel $(uname -r)"
-	echo "cpus $(nproc)"
-	echo "memory_mib $(awk '/^MemTotal/ { printf "%d", $2 / 1024 }' /proc/meminfo)"
-	[ "$what" = work ] || set_up_counts
+	report_machine
+	if [ "$what" = work ]; then note_vms; else set_up_counts; fi
 	prepare_load
-	[ "$what" = work ] || watch_locks
+	[ "$what" != work ] || watch_locks
 	say "the load runs"
 	measure
 	say "the load has ended"
@@ -570,9 +636,10 @@ prepare_files()
 	"$LAB/guest.sh" -b -i plain
 }
 
-accompany_load()
+await_load()
 {
-	:
+	local name
+	for name in "${loaded[@]}"; do until_line "$name" 'load ends'; done
 }
 
 compile_wakeup()

@@ -84,6 +84,8 @@ passes stock 900
 passes patched 100
 
 fails 'an argument is not ignored' 'takes no arguments' bench 64
+fails 'nor is another machine' 'ACCEL=kvm ON=: it counts instructions' env ACCEL=kvm "$R/lab/bench-aging.sh"
+fails 'or none' 'lab/bench.sh has them' env ON=host "$R/lab/bench-aging.sh"
 fails 'a kernel that is not built' 'no patched kernel' bench
 says 'which target builds it' 'make kernel'
 touch "$R/build/6.12/patched/bzImage"

@@ -68,7 +68,9 @@ reasons()
 results()
 {
 	mkdir -p "$R/build/$1"
-	printf 'kernel 6.12.1\ncpus 1\nlimit_mib 96\n%s\nlab: exit 0\n' "$2" >"$R/build/$1/results"
+	local config=0123456789ab
+	[[ $1 != */patched-* ]] || config=ba9876543210
+	printf 'kernel 6.12.1\nconfig %s\ncpus 1\nlimit_mib 96\n%s\nlab: exit 0\n' $config "$2" >"$R/build/$1/results"
 	echo '[    0.27] Memory: 1007424K/1048056K available (10240K kernel code)' >"$R/build/$1/console"
 }
 
@@ -179,10 +181,10 @@ works 'how to read it' has workloads.txt 'Medians of 2 runs'
 works 'its parameters' has workloads.txt 'memory-50: MEMORY_COLD_MIB=88'
 works 'the tables' has workloads.txt '| **memory-50** | stock-mglru |'
 works 'the index names each picture' has index.txt 'memory-50: latency distribution'
-config=$(sha256sum <"$LAB/kernel.config" | cut -c 1-12)
+config='configuration of stock 0123456789ab, patched ba9876543210'
 host='emulated AMD, 1 CPU, 1 instruction = 1 ns, 1024 MiB'
 for svg in $PICTURES; do
-	works "$svg: kernel, machine and memory" has "$svg" "Linux 6.12.1, lab/kernel.config ($config); host VM: $host"
+	works "$svg: kernel, machine and memory" has "$svg" "Linux 6.12.1, $config; host VM: $host"
 	works "$svg: vCPUs" has "$svg" '1 vCPU'
 done
 works 'the memory of the guest' has workloads.memory-50.latency.svg 'each guest: 192 MiB, 1 vCPU; limit of the cgroup 96 MiB'
@@ -214,7 +216,7 @@ reasons 'workloads/memory-*/patched-on|swapped_*|It reads ahead.' 'workloads/fou
 works 'a reason is enough' report
 says 'one that is of no use is named' 'lab/report-reasons:3: nothing got worse that is workloads/four/*, *: remove it'
 works 'it is in the report' has worse.txt 'Reason: It reads ahead.'
-works 'with the numbers' has worse.txt 'pages swapped out: 2000.0 (1900.0 to 2050.0) -> 2200.0 (2100.0 to 2300.0), +10.0 %'
+works 'with the numbers' has worse.txt 'pages swapped out, host: 2000.0 (1900.0 to 2050.0) -> 2200.0 (2100.0 to 2300.0), +10.0 %'
 works 'and only it' [ "$(grep -c Reason: "$RESULTS/worse.txt")" -eq 1 ]
 reasons 'workloads/*|swapped_out_per_work'
 fails 'a reason that says nothing' 'lab/report-reasons:2: no reason' report
@@ -272,9 +274,17 @@ workloads workloads-host 'this machine'
 find "$R/build/workloads-host" -name console -delete
 works 'without a VM' report
 says 'nothing says how much memory there is' 'says how much memory the host has'
-find "$R/build/workloads-host" -name results -exec sed -i '1i memory_mib 16000' {} +
+find "$R/build/workloads-host" -name results -exec sed -i -e '1i memory_mib 16000' -e '1i cpu_model ACME 5 CPU' {} +
 works 'but the results' report
-works 'is what counts' has workloads-host.cost.svg 'host: hardware virtualization, no VM, 1 CPUs, 16000 MiB'
+works 'is what counts' has workloads-host.cost.svg 'host: hardware virtualization, no VM, 1 CPUs, 16000 MiB, ACME 5 CPU'
+find "$R/build/workloads-host" -name results -exec sed -i /^config/d {} +
+works 'without a configuration' report
+works 'it is unknown' has workloads-host.cost.svg 'configuration of unknown kernels'
+find "$R/build/workloads-host" -name results -exec sed -i '1i aged hot' {} +
+sed -i '$a Generations and passes are those of one cgroup: hot.' "$R/build/workloads-host/table.txt"
+works 'where one of several guests is aged' report
+works 'generations are said to be its' has workloads-host.memory-50.generations.svg '(first run), cgroup "hot"'
+works 'and so are costs' has workloads-host.cost.svg 'memory-50: cgroup "hot" only'
 rm -r "$R/build/workloads-host" "$RESULTS"
 
 bench 500.0 805.0

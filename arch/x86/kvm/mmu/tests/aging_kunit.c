@@ -6,8 +6,8 @@
  * MMU would ask.  Here, and only here, an SPTE can be what another CPU makes of
  * it between two instructions, a root can be invalid for as long as it takes to
  * look at it, and SPTEs can be access-tracked on any CPU: masks are replaced
- * while a test runs.  For that reason this is a suite of init: it runs while
- * there can't be a VM, and not again.
+ * while a test runs.  For that reason KVM can't be a module, and this is an
+ * init-section suite: it runs at boot, while there can't be a VM, and not again.
  *
  * Locking: none, the page tables belong to the test.  RCU is held where SPTEs are
  * read directly.
@@ -21,7 +21,7 @@
 
 #define NR_SPTES	SPTE_ENT_PER_PAGE
 
-/* The first gfn of the second page table: index 0 is no special case. */
+/* The first gfn that is mapped: index 0 is a hole. */
 #define FIRST_GFN	NR_SPTES
 
 struct aging_mode {
@@ -60,6 +60,18 @@ struct aging_vm {
 	u64 saved_acc_track_mask;
 };
 
+KUNIT_DEFINE_ACTION_WRAPPER(kvfree_action, kvfree, const void *);
+
+/* For what is too large to be contiguous */
+static void *new_object(struct kunit *test, size_t size)
+{
+	void *object = kvzalloc(size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, object);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, kvfree_action, object), 0);
+	return object;
+}
+
 static u64 *new_page_table(struct kunit *test)
 {
 	u64 *table = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
@@ -81,9 +93,10 @@ static struct kvm_mmu_page *new_root(struct kunit *test)
 	return root;
 }
 
-static u64 *huge_spte(struct kvm_mmu_page *root)
+/* A huge SPTE, or one that links to a page table */
+static u64 *pd_entry(struct kvm_mmu_page *root, gfn_t gfn)
 {
-	return &root->spt[FIRST_GFN / NR_SPTES];
+	return &root->spt[gfn / NR_SPTES];
 }
 
 static u64 young_spte(struct aging_vm *vm, gfn_t gfn)
@@ -101,8 +114,7 @@ static int aging_kunit_init(struct kunit *test)
 	struct aging_vm *vm = kunit_kzalloc(test, sizeof(*vm), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, vm);
-	vm->kvm = kunit_kzalloc(test, sizeof(*vm->kvm), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, vm->kvm);
+	vm->kvm = new_object(test, sizeof(*vm->kvm));
 	INIT_LIST_HEAD(&vm->kvm->arch.tdp_mmu_roots);
 	test->priv = vm;
 	vm->root = new_root(test);
@@ -129,12 +141,13 @@ static void aging_kunit_exit(struct kunit *test)
 /* What is @now where aging has just seen a young SPTE? */
 static u64 make_old_what_is(struct aging_vm *vm, u64 now)
 {
+	u64 spte = now;
+
 	guard(rcu)();
 
-	*huge_spte(vm->root) = now;
-	make_spte_old(0, (tdp_ptep_t)huge_spte(vm->root), young_spte(vm, FIRST_GFN),
-		      FIRST_GFN, PG_LEVEL_4K);
-	return *huge_spte(vm->root);
+	make_spte_old(0, (tdp_ptep_t)&spte, young_spte(vm, FIRST_GFN), FIRST_GFN,
+		      PG_LEVEL_4K);
+	return spte;
 }
 
 /* An SPTE that has changed since it was tested is left as it is. */
@@ -192,13 +205,21 @@ static bool age_page_full(struct aging_vm *vm, gfn_t gfn, bool clear)
 	return tdp_mmu_age_full(vm->kvm, vm->slot.as_id, gfn, gfn + 1, clear);
 }
 
-static u64 *map_page(struct kunit *test, struct kvm_mmu_page *root, u64 spte)
+/* For the gfns from @gfn on; SPTEs are the first word of the table and so on. */
+static u64 *map_page_table(struct kunit *test, struct kvm_mmu_page *root, gfn_t gfn)
 {
 	u64 *table = new_page_table(test);
 
-	*huge_spte(root) = __pa(table) | SPTE_MMU_PRESENT_MASK | PT_PRESENT_MASK;
-	*table = spte;
+	*pd_entry(root, gfn) = __pa(table) | SPTE_MMU_PRESENT_MASK | PT_PRESENT_MASK;
 	return table;
+}
+
+static u64 *map_page(struct kunit *test, struct kvm_mmu_page *root, u64 spte)
+{
+	u64 *sptep = map_page_table(test, root, FIRST_GFN);
+
+	*sptep = spte;
+	return sptep;
 }
 
 /* Roots that are being zapped, or are of another address space, aren't looked at. */
@@ -268,61 +289,86 @@ static const struct huge_case huge_cases[] = {
 	{ "one page", 7, 8, .clear = true },
 };
 
-/* An SPTE that maps more than what is asked about stays young for the rest. */
-static void huge_spte_stays_for_others(struct kunit *test)
+/* Bits of a question before its first page: it is a part of a larger one. */
+#define OFFSET		70
+#define LEFT_OUT	(OFFSET + NR_SPTES / 3)
+
+static void ask_about_huge_page(struct kunit *test, const struct huge_case *c)
 {
 	struct aging_vm *vm = test->priv;
 	u64 young = young_spte(vm, FIRST_GFN) | PT_PAGE_SIZE_MASK;
 	u64 old = old_spte(vm, FIRST_GFN) | PT_PAGE_SIZE_MASK;
+	DECLARE_BITMAP(pages, OFFSET + NR_SPTES);
+	DECLARE_BITMAP(found, OFFSET + NR_SPTES) = {};
+	DECLARE_BITMAP(expected, OFFSET + NR_SPTES) = {};
+	struct kvm_age_range range = {
+		.start = FIRST_GFN + c->start, .end = FIRST_GFN + c->end,
+		.offset = OFFSET, .clear = c->clear, .pages = pages, .young = found,
+	};
+
+	bitmap_fill(pages, OFFSET + NR_SPTES);
+	bitmap_set(expected, OFFSET, c->end - c->start);
+	if (c->but_one) {
+		__clear_bit(LEFT_OUT, pages);
+		__clear_bit(LEFT_OUT, expected);
+	}
+	*pd_entry(vm->root, FIRST_GFN) = young;
+
+	KUNIT_EXPECT_TRUE_MSG(test, age_fast_only(vm, &range), "%s", c->what);
+	KUNIT_EXPECT_EQ_MSG(test, range.nr_young, c->end - c->start - c->but_one, "%s",
+			    c->what);
+	KUNIT_EXPECT_MEMEQ_MSG(test, found, expected, sizeof(expected), "%s", c->what);
+	KUNIT_EXPECT_EQ_MSG(test, *pd_entry(vm->root, FIRST_GFN),
+			    c->becomes_old ? old : young, "%s", c->what);
+}
+
+/* An SPTE that maps more than what is asked about stays young for the rest. */
+static void huge_spte_stays_for_others(struct kunit *test)
+{
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(huge_cases); i++) {
-		const struct huge_case *c = &huge_cases[i];
-		unsigned int nr = c->end - c->start - c->but_one;
-		DECLARE_BITMAP(pages, NR_SPTES);
-		DECLARE_BITMAP(found, NR_SPTES) = {};
-		struct kvm_age_range range = {
-			.start = FIRST_GFN + c->start, .end = FIRST_GFN + c->end,
-			.clear = c->clear, .pages = pages, .young = found,
-		};
-
-		bitmap_fill(pages, NR_SPTES);
-		if (c->but_one)
-			__clear_bit(NR_SPTES / 3, pages);
-		*huge_spte(vm->root) = young;
-
-		KUNIT_EXPECT_TRUE_MSG(test, age_fast_only(vm, &range), "%s", c->what);
-		KUNIT_EXPECT_EQ_MSG(test, range.nr_young, nr, "%s", c->what);
-		KUNIT_EXPECT_EQ_MSG(test, bitmap_weight(found, NR_SPTES), nr, "%s", c->what);
-		KUNIT_EXPECT_EQ_MSG(test, *huge_spte(vm->root), c->becomes_old ? old : young,
-				    "%s", c->what);
-	}
+	for (i = 0; i < ARRAY_SIZE(huge_cases); i++)
+		ask_about_huge_page(test, &huge_cases[i]);
 }
+
+/* Full aging is about all that maps the page, hence about all that the SPTE maps. */
+static void full_aging_of_huge_page(struct kunit *test)
+{
+	struct aging_vm *vm = test->priv;
+	u64 *sptep = pd_entry(vm->root, FIRST_GFN);
+
+	*sptep = young_spte(vm, FIRST_GFN) | PT_PAGE_SIZE_MASK;
+	KUNIT_EXPECT_TRUE(test, age_page_full(vm, FIRST_GFN + 7, true));
+	KUNIT_EXPECT_EQ(test, *sptep, old_spte(vm, FIRST_GFN) | PT_PAGE_SIZE_MASK);
+	KUNIT_EXPECT_FALSE(test, age_page_full(vm, FIRST_GFN + 8, true));
+}
+
+/* A hole, and two page tables behind it */
+#define NR_GFNS		(3 * NR_SPTES)
+#define NR_BITS		(NR_GFNS + NR_SPTES)
 
 /* A question about small pages, and what aging has to make of it. */
 struct small_case {
-	u64 before[NR_SPTES];
-	u64 after[NR_SPTES];
-	DECLARE_BITMAP(pages, 2 * NR_SPTES);
-	DECLARE_BITMAP(young, 2 * NR_SPTES);
-	DECLARE_BITMAP(found, 2 * NR_SPTES);
+	u64 *tables[2];
+	u64 before[NR_GFNS];
+	u64 after[NR_GFNS];
+	DECLARE_BITMAP(pages, NR_BITS);
+	DECLARE_BITMAP(young, NR_BITS);
+	DECLARE_BITMAP(found, NR_BITS);
 	struct kvm_age_range range;
 };
 
 static void random_question(struct small_case *c, struct rnd_state *rnd)
 {
-	unsigned int first = prandom_u32_state(rnd) % NR_SPTES;
-	unsigned int nr = 1 + prandom_u32_state(rnd) % (NR_SPTES - first);
-	unsigned int i;
+	unsigned int start = prandom_u32_state(rnd) % NR_GFNS;
 
-	bitmap_zero(c->young, 2 * NR_SPTES);
-	bitmap_zero(c->found, 2 * NR_SPTES);
-	for (i = 0; i < BITS_TO_LONGS(2 * NR_SPTES); i++)
-		c->pages[i] = (u64)prandom_u32_state(rnd) << 32 | prandom_u32_state(rnd);
+	bitmap_zero(c->young, NR_BITS);
+	bitmap_zero(c->found, NR_BITS);
+	prandom_bytes_state(rnd, c->pages, sizeof(c->pages));
 
 	c->range = (struct kvm_age_range) {
-		.start = FIRST_GFN + first,
-		.end = FIRST_GFN + first + nr,
+		.start = start,
+		.end = start + 1 + prandom_u32_state(rnd) % (NR_GFNS - start),
 		.clear = prandom_u32_state(rnd) % 2,
 		.offset = prandom_u32_state(rnd) % NR_SPTES,
 		.pages = prandom_u32_state(rnd) % 4 ? c->pages : NULL,
@@ -334,21 +380,21 @@ static void random_question(struct small_case *c, struct rnd_state *rnd)
 static unsigned int expected_answer(struct aging_vm *vm, struct small_case *c,
 				    struct rnd_state *rnd)
 {
-	unsigned int i, nr_young = 0;
+	unsigned int nr_young = 0;
+	gfn_t gfn;
 
-	for (i = 0; i < NR_SPTES; i++) {
-		gfn_t gfn = FIRST_GFN + i;
+	for (gfn = FIRST_GFN; gfn < NR_GFNS; gfn++) {
 		const u64 kinds[] = {
 			young_spte(vm, gfn), old_spte(vm, gfn), FROZEN_SPTE, 0,
 		};
 		unsigned long bit = c->range.offset + gfn - c->range.start;
 		bool young;
 
-		c->before[i] = kinds[prandom_u32_state(rnd) % ARRAY_SIZE(kinds)];
-		young = c->before[i] == young_spte(vm, gfn) &&
+		c->before[gfn] = kinds[prandom_u32_state(rnd) % ARRAY_SIZE(kinds)];
+		young = c->before[gfn] == young_spte(vm, gfn) &&
 			gfn >= c->range.start && gfn < c->range.end &&
 			(!c->range.pages || test_bit(bit, c->range.pages));
-		c->after[i] = young && c->range.clear ? old_spte(vm, gfn) : c->before[i];
+		c->after[gfn] = young && c->range.clear ? old_spte(vm, gfn) : c->before[gfn];
 		if (young) {
 			__set_bit(bit, c->young);
 			nr_young++;
@@ -358,32 +404,79 @@ static unsigned int expected_answer(struct aging_vm *vm, struct small_case *c,
 	return nr_young;
 }
 
+static void expect_sptes(struct kunit *test, const struct small_case *c, int question)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(c->tables); i++)
+		KUNIT_ASSERT_MEMEQ_MSG(test, c->tables[i], c->after + FIRST_GFN + i * NR_SPTES,
+				       PAGE_SIZE, "question %d, table %d", question, i);
+}
+
+static void set_sptes(struct small_case *c)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(c->tables); i++)
+		memcpy(c->tables[i], c->before + FIRST_GFN + i * NR_SPTES, PAGE_SIZE);
+}
+
+static struct small_case *new_small_case(struct kunit *test)
+{
+	struct small_case *c = new_object(test, sizeof(*c));
+	struct aging_vm *vm = test->priv;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(c->tables); i++)
+		c->tables[i] = map_page_table(test, vm->root, FIRST_GFN + i * NR_SPTES);
+	return c;
+}
+
 /* The bitmaps are handled a word at a time, from any bit on, which must not show. */
 static void small_pages(struct kunit *test)
 {
-	struct small_case *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	struct small_case *c = new_small_case(test);
 	struct aging_vm *vm = test->priv;
 	struct rnd_state rnd;
 	unsigned int nr_young;
-	u64 *table;
 	int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, c);
-	table = map_page(test, vm->root, 0);
 	prandom_seed_state(&rnd, 1);
-
 	for (i = 0; i < 500; i++) {
 		random_question(c, &rnd);
 		nr_young = expected_answer(vm, c, &rnd);
-		memcpy(table, c->before, sizeof(c->before));
+		set_sptes(c);
 
 		KUNIT_ASSERT_EQ_MSG(test, age_fast_only(vm, &c->range), nr_young != 0,
 				    "question %d", i);
 		KUNIT_ASSERT_EQ_MSG(test, c->range.nr_young, nr_young, "question %d", i);
 		KUNIT_ASSERT_MEMEQ_MSG(test, c->found, c->young, sizeof(c->young),
 				       "question %d", i);
-		KUNIT_ASSERT_MEMEQ_MSG(test, table, c->after, sizeof(c->after),
-				       "question %d", i);
+		expect_sptes(test, c, i);
+	}
+}
+
+/* Full aging goes from an SPTE to the next one where both are in one page table. */
+static void full_aging_of_range(struct kunit *test)
+{
+	struct small_case *c = new_small_case(test);
+	struct aging_vm *vm = test->priv;
+	struct rnd_state rnd;
+	unsigned int nr_young;
+	bool young;
+	int i;
+
+	prandom_seed_state(&rnd, 2);
+	for (i = 0; i < 500; i++) {
+		random_question(c, &rnd);
+		c->range.pages = NULL;
+		nr_young = expected_answer(vm, c, &rnd);
+		set_sptes(c);
+
+		young = tdp_mmu_age_full(vm->kvm, 0, c->range.start, c->range.end,
+					 c->range.clear);
+		KUNIT_ASSERT_EQ_MSG(test, young, nr_young != 0, "question %d", i);
+		expect_sptes(test, c, i);
 	}
 }
 
@@ -421,7 +514,9 @@ static struct kunit_case aging_cases[] = {
 	KUNIT_CASE_PARAM(irrelevant_roots_stay, modes_gen_params),
 	KUNIT_CASE_PARAM(full_aging, modes_gen_params),
 	KUNIT_CASE_PARAM(huge_spte_stays_for_others, modes_gen_params),
+	KUNIT_CASE_PARAM(full_aging_of_huge_page, modes_gen_params),
 	KUNIT_CASE_PARAM(small_pages, modes_gen_params),
+	KUNIT_CASE_PARAM(full_aging_of_range, modes_gen_params),
 	KUNIT_CASE_PARAM(answers, modes_gen_params),
 	{}
 };

@@ -129,7 +129,7 @@ static bool do_stage(struct guest *guest, enum stage stage)
 #define OTHER_ERROR		0x80	/* not ENOMEM */
 #define NO_SETUP		0xff
 
-/* How many allocations it takes until one fails, 0 if one did. */
+/* How many allocations it takes until one fails, 0 if one did or none is to. */
 static int faults_left(int fail_nth)
 {
 	char text[16] = "";
@@ -155,7 +155,7 @@ static int live(int nth)
 	for (stage = CREATE_VM; stage < NR_STAGES; stage++) {
 		if (!do_stage(&guest, stage))
 			break;
-		if (stage == CREATE_VM && !faults_left(fail_nth))
+		if (nth && stage == CREATE_VM && !faults_left(fail_nth))
 			flags = IN_CREATION;
 	}
 	err = errno;

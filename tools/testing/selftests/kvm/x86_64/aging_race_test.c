@@ -109,7 +109,7 @@
 /* Between two steps, times the number of racers squared: let the guest use its memory. */
 #define PAUSE_US		200
 /* Waiting for something to happen is given up after so many milliseconds. */
-#define PATIENCE_MS		1000
+#define PATIENCE_MS		5000
 /* How often the time of a subtest is extended, and when it is killed. */
 #define MAX_EXTENSIONS		40
 #define TIMEOUT			(120 + 2 * MAX_EXTENSIONS * options.seconds)
@@ -733,7 +733,7 @@ static bool kill_during_reclaim(struct racer *racer, pid_t pid)
 	bool ok;
 
 	read_asked(pid, vm_fd, &end);
-	end += 1 + random_below(racer, 2 * PAGES_PER_BLOCK);
+	end += 1 + random_below(racer, 64);
 	WRITE_ONCE(reclaim_goes_on, true);
 	thread = start_thread(reclaim_child, NULL);
 	for (ms = 0; ms < PATIENCE_MS && asked < end && READ_ONCE(reclaim_goes_on); ms++) {
@@ -920,7 +920,7 @@ static int nr_mapped(struct range range)
 
 /*
  * Pages that are dropped or paged out were mapped, and aren't any more.  Of the others
- * the host only counts that they change lists, which it does a batch at a time.
+ * the memory cgroup counts that they change lists, which they do a batch at a time.
  */
 static bool step_madvise(struct racer *racer)
 {
@@ -928,11 +928,12 @@ static bool step_madvise(struct racer *racer)
 	struct range range = random_range(racer, drop);
 	const char *count = racer->arg == MADV_FREE ? "pglazyfree" :
 			    racer->arg == MADV_COLD ? "pgdeactivate" : NULL;
-	u64 before = count ? read_count("/proc/vmstat", count) : nr_mapped(range);
+	u64 before = count ? memcg_count(&memcgs[0], "memory.stat", count) : nr_mapped(range);
 
 	if (madvise(range.start, range.size, racer->arg))
 		return false;
-	return count ? read_count("/proc/vmstat", count) > before : nr_mapped(range) < before;
+	return (count ? memcg_count(&memcgs[0], "memory.stat", count) > before :
+			nr_mapped(range) < before);
 }
 
 static const char *setup_uffd(struct racer *racer)

@@ -1043,7 +1043,7 @@ struct host {
 	struct charged b;
 	char tracing[96];
 	char enabled[16];
-	struct setting khugepaged[3];
+	struct setting khugepaged[4];
 };
 
 /* It scans all that it may at once, but collapses nothing that has a hole. */
@@ -1051,6 +1051,7 @@ static const struct setting khugepaged_settings[] = {
 	{ KHUGEPAGED "/max_ptes_none", "0" },
 	{ KHUGEPAGED "/pages_to_scan", "1000000" },
 	{ KHUGEPAGED "/scan_sleep_millisecs", "10" },
+	{ KHUGEPAGED "/alloc_sleep_millisecs", "10" },
 };
 
 static void setup_host(struct __test_metadata *_metadata, struct host *host)

@@ -205,7 +205,7 @@ static bool age_page_full(struct aging_vm *vm, gfn_t gfn, bool clear)
 	return tdp_mmu_age_full(vm->kvm, vm->slot.as_id, gfn, gfn + 1, clear);
 }
 
-/* For the gfns from @gfn on; SPTEs are the first word of the table and so on. */
+/* For the gfns of the 2MiB that @gfn begins */
 static u64 *map_page_table(struct kunit *test, struct kvm_mmu_page *root, gfn_t gfn)
 {
 	u64 *table = new_page_table(test);

@@ -163,7 +163,6 @@ debug()
 {
 	"$LAB/boot.sh" -k debug -m 3072 -t 3000 -o "$ROOT/build/run/$name" -- \
 		env KSELFTEST_LRU_GEN_AGING_TEST_ARGS='-v every_8th -f memory -f nested' KSELFTEST_AGING_FAULT_TEST_ARGS=9 \
-		KSELFTEST_AGING_RACE_TEST_ARGS='-f numa -f all' \
 		"$LAB/vm-kselftest.sh" -o 1400 "$@"
 }
 
@@ -204,8 +203,8 @@ groups()
 	# What is new must fail without the series, else its test proves nothing.
 	vm_group kselftest-stock kselftest stock '' -n "${ours[@]}"
 	vm_group kunit-debug "$LAB/kunit.sh" debug
-	# "make soak" has each of the races on it, for longer and on CPUs that run in parallel
-	vm_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test kvm:aging_race_test
+	# "make soak" has the races on it, on CPUs that run in parallel
+	vm_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test
 	vm_group kselftest-small small kvm:aging_race_test kvm:dirty_aging_race_test
 	vm_group kselftest-arm64 "$LAB/arm64.sh"
 	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than

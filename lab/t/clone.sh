@@ -26,3 +26,18 @@ edit()
 	sed -i "$2" "$C/patched-src/$1"
 	tree git commit -q -a -m "mm: change ${1##*/}" -m 'Because.' -m "$SIGNED"
 }
+
+# fake NAME: standard input is lab/NAME, a script that knows T and C
+fake()
+{
+	{ printf '#!/bin/bash\nset -eu\nT=%q\nC=%q\n' "$T" "$C"; cat; } >"$R/lab/$1"
+	chmod +x "$R/lab/$1"
+}
+
+# ran NAME COUNT WORD: so many lines that the made-up programs have left in "done" begin with that
+ran()
+{
+	local rc=0
+	[ "$(grep -c "^$3" "$T/done" || :)" = "$2" ] || { cp "$T/done" "$T/out"; rc=1; }
+	result $rc "$1"
+}

@@ -39,20 +39,6 @@ series()
 	commit 'mm: change'
 }
 
-fake()
-{
-	{ printf '#!/bin/bash\nset -eu\nT=%q\nC=%q\n' "$T" "$C"; cat; } >"$R/lab/$1"
-	chmod +x "$R/lab/$1"
-}
-
-# ran NAME COUNT WORD: so often did make begin with that
-ran()
-{
-	local rc=0
-	[ "$(grep -c "^$3" "$T/done" || :)" = "$2" ] || { cp "$T/done" "$T/out"; rc=1; }
-	result $rc "$1"
-}
-
 mkdir -p "$R/lab/configs" "$C" "$T/src"
 cp "$LAB/lib.sh" "$LAB/steps.sh" "$LAB/kernel.config" "$R/lab"
 touch "$R"/lab/configs/{no-kvm,kvm-all}.config

@@ -31,21 +31,6 @@ series()
 	commit 'mm: three' 'good again'
 }
 
-# fake NAME: standard input is lab/NAME
-fake()
-{
-	{ printf '#!/bin/bash\nset -eu\nT=%q\nC=%q\n' "$T" "$C"; cat; } >"$R/lab/$1"
-	chmod +x "$R/lab/$1"
-}
-
-# ran NAME COUNT WORD: so many of the made-up programs
-ran()
-{
-	local rc=0
-	[ "$(grep -c "^$3" "$T/done" || :)" = "$2" ] || { cp "$T/done" "$T/out"; rc=1; }
-	result $rc "$1"
-}
-
 mkdir -p "$R/lab/configs" "$C/kselftest/kvm" "$T/src/mm"
 cp "$LAB/lib.sh" "$LAB/steps.sh" "$LAB/kernel.config" "$R/lab"
 cp "$LAB/configs/kvm-all.config" "$LAB/configs/arm64.config" "$R/lab/configs"

@@ -31,14 +31,17 @@ help:
 	@echo '  selftests  - build the kselftests'
 	@echo '  git        - git on the commits of the patched tree: make git ARGS="log --oneline"'
 	@echo '  refresh    - write these commits back to patches/ and to the new files'
-	@echo '  series     - write the series as mails for git am to build/6.12/series'
+	@echo '  series     - write the series as mails for git am --empty=drop to build/6.12/series'
 	@echo '  update     - try the series on the newest linux-source-6.12, or TO=VERSION, hunk by hunk'
 	@echo '  clean      - remove build/; the cache stays (~/.cache/mglru-kvm, safe to delete)'
 
 run: kernel
 	lab/run.sh
 
-bench: kernel
+bench:
+	lab/deps.sh
+	lab/bench.sh --check
+	$(MAKE) kernel
 	lab/bench.sh
 
 report:

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Workloads: guests whose host has too little memory, on stock and patched, a table of each.
 #
-# usage: lab/bench.sh [--help]
+# usage: lab/bench.sh [--check|--help]
 #
+# --check only looks whether this machine can do what the settings ask for.
 # Settings come from the environment; --help lists them, and each workload's parameters.  A
 # workload is lab/work-NAME.sh, or NAME-N where it takes a pressure.  An arm is a kernel and what
 # /sys/kernel/mm/lru_gen/enabled is set to: see lab/work.sh.  Each is run RUNS times, the arms taking
-# turns and another one being the first each time, and once more with probes that count.
+# turns and another one being the first each time, and COUNTS times more with probes that count.
 #
 # Where the machine has hardware virtualization, or with ACCEL=kvm, a run is a boot of lab/boot.sh with it,
 # one at a time.  Otherwise the host is emulated: one instruction takes one nanosecond, so boots do not
@@ -31,7 +32,7 @@ set -euo pipefail
 # Names, defaults, meanings; "machine" is what depends on it
 SETTINGS=(
 	'RUNS 5 runs of each workload and arm'
-	'COUNTS 1 how many with probes: 0 or 1'
+	'COUNTS 5 runs with probes of each, which time nothing; may be 0'
 	'WORKLOADS memory-50,memory-75,memory-90,file,four,wakeup,nested,store which'
 	'ARMS machine which; all that there are: stock-mglru,stock-classic,patched-off,patched-on'
 	'ACCEL auto "kvm" for hardware virtualization, "tcg" to emulate, "auto" for the first that there is'
@@ -45,6 +46,7 @@ ALL_ARMS=(stock-mglru stock-classic patched-off patched-on patched-classic)
 ENABLED=/sys/kernel/mm/lru_gen/enabled
 KALLSYMS=/proc/kallsyms
 KVM=/sys/kernel/debug/kvm
+ZSWAP=/sys/module/zswap/parameters/enabled
 MAX_FAILED=3
 
 usage()
@@ -78,7 +80,7 @@ read_settings()
 	done
 	positive RUNS
 	positive SEED
-	[[ $COUNTS =~ ^[01]$ ]] || die "COUNTS=$COUNTS: neither 0 nor 1"
+	[ "$COUNTS" = 0 ] || positive COUNTS
 	one_of ACCEL auto tcg kvm
 	one_of ON vm host
 	IFS=', ' read -r -a workloads <<<"$WORKLOADS"
@@ -253,6 +255,7 @@ choose_machine()
 choose_host()
 {
 	machine=host OUT=$ROOT/build/workloads-host what='this machine'
+	[ "$ACCEL" != tcg ] || die 'ACCEL=tcg, ON=host: what runs on this machine is not emulated' 'leave one of them out'
 	[ "${JOBS:-1}" = 1 ] || die "JOBS=$JOBS: runs on hardware would disturb each other" 'leave it out'
 	JOBS=1
 	require_host
@@ -291,7 +294,11 @@ require_host()
 {
 	local program way_out='or leave out ON: it runs in a VM then'
 	require_kvm 'ON=host: '
+	[[ $(uname -r) = "$VERSION".* ]] || die "ON=host: this is Linux $(uname -r), no $VERSION" \
+		"the arms differ in the series only: boot Debian's kernel of $VERSION or the patched one, $way_out"
 	[ "$(id -u)" = 0 ] || die 'ON=host: not root' "it sets up memory cgroups and the multi-gen LRU: run it as root, $way_out"
+	! grep -qsx Y $ZSWAP || die 'ON=host: zswap is on' \
+		"what it takes does not count as swapped: echo N >$ZSWAP, $way_out"
 	[ -w $ENABLED ] || die 'ON=host: this kernel has no multi-gen LRU' \
 		"boot one with CONFIG_LRU_GEN=y, such as the patched one, $way_out"
 	[ -e /sys/kernel/debug/lru_gen ] || die 'ON=host: no /sys/kernel/debug/lru_gen' \
@@ -325,7 +332,7 @@ prepare()
 	mkdir -p "$OUT"
 	rm -f "$OUT"/table.* "$OUT/failed"
 	for workload in $(printf '%s\n' "${workloads[@]%-*}" | uniq); do
-		logged "prepare-$workload" env "${environment[@]}" "$LAB/work-$workload.sh" --prepare
+		logged "prepare-$workload" env "${environment[@]}" LAB_ON="$ON" "$LAB/work-$workload.sh" --prepare
 	done
 }
 
@@ -377,8 +384,9 @@ right_machine()
 # one_run WORKLOAD ARM RUN KEY: with its log beside the results
 one_run()
 {
-	local workload=$1 arm=$2 run=$3 dir=$OUT/$1/$2-$3 what=work seed=$SEED begin=$SECONDS command
-	if [ "$run" = counts ]; then what=counts; else seed=$((SEED + run - 1)); fi
+	local workload=$1 arm=$2 run=$3 dir=$OUT/$1/$2-$3 what=work seed begin=$SECONDS command
+	[[ $run != counts* ]] || what=counts
+	seed=$((SEED + ${run#counts} - 1))
 	mkdir -p "$dir"
 	rm -f "$dir/done"
 	command=(env "${environment[@]}" "SEED=$seed" "LAB_GUEST_KERNEL=$guest_kernel" LAB_ON="$ON"
@@ -438,7 +446,7 @@ measure()
 		for workload in "${workloads[@]}"; do
 			for ((i = 0; i < ${#arms[@]}; i++)); do
 				run "$workload" "${arms[(i + shift) % ${#arms[@]}]}" \
-					"$([ $run_nr -le "$RUNS" ] && echo $run_nr || echo counts)"
+					"$([ $run_nr -le "$RUNS" ] && echo $run_nr || echo counts$((run_nr - RUNS)))"
 			done
 			shift=$((shift + 1))
 		done
@@ -494,7 +502,9 @@ results()
 	local arm i
 	for arm in "${@:2}"; do
 		for ((i = 1; i <= RUNS; i++)); do echo "$OUT/$1/$arm-$i/results"; done
-		[ "$COUNTS" = 0 ] || ! is_comparable "$1" "$arm" counts || echo "$OUT/$1/$arm-counts/results"
+		for ((i = 1; i <= COUNTS; i++)); do
+			! is_comparable "$1" "$arm" counts$i || echo "$OUT/$1/$arm-counts$i/results"
+		done
 	done
 }
 
@@ -563,7 +573,7 @@ tables()
 		Runs of an arm have different seeds: of what is random in a guest, of where it begins to touch its
 		memory, and of the moment when the load begins.  What is per 1000 of cold work compares
 		arms that have not done the same amount of it.
-		(probes), and no spread: counted in one run of its own, which costs more the more there is to count.
+		(probes): counted in $COUNTS run(s) of their own, which cost more the more there is to count.
 		*: ministat finds the difference from the first column real, at 95 %; of 20 rows without any
 		difference one has a star.  -: the kernel, or the arm, does not count it.
 		N of M runs: the others did too little to have it; those that have are not what is usual.
@@ -571,6 +581,10 @@ tables()
 
 	HEAD
 	for workload in "${workloads[@]}"; do table "$workload"; done
+	[ $machine != host ] || cat <<-TAIL
+		Arms of stock and of patched are of two boots, which did not take turns.  Patched is built with what
+		lab/deb/debian.config says: CONFIG_LRU_GEN_STATS, which Debian leaves out, counts whenever something ages.
+	TAIL
 	[ $machine != tcg ] || cat <<-TAIL
 		Emulated: microseconds are thousands of instructions, no times of any hardware.  With one CPU nobody
 		waits for mmu_lock, so that is 0; how often it is taken, and how often a flush is asked for, is not.
@@ -578,12 +592,13 @@ tables()
 }
 
 case ${1-} in
-'') ;;
+'' | --check) ;;
 -h | --help) usage; exit ;;
 *) usage >&2; exit 2 ;;
 esac
 read_settings
 choose_machine
+[ $# -eq 0 ] || exit 0
 prepare
 count=0 runs=$((${#workloads[@]} * ${#arms[@]} * (RUNS + COUNTS)))
 # What runs in the background does not hear of an interrupt otherwise; what it changed it changes back.

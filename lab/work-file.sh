@@ -30,6 +30,12 @@ PARAMETERS=(
 # shellcheck disable=SC2034 # for work.sh
 cold_work=file_reads
 
+# shellcheck disable=SC2034 # for work.sh
+size()
+{
+	size=$FILE_GUEST_MIB percent=$FILE_LIMIT_PERCENT
+}
+
 prepare_files()
 {
 	local dir fio file=$FILES/programs.img libraries
@@ -89,7 +95,6 @@ place_on_zram()
 prepare_load()
 {
 	keep_in_memory "$FILES/programs.img"
-	limit $((FILE_GUEST_MIB * FILE_LIMIT_PERCENT / 100))
 	if [ "$where" = host ]; then place_on_disk; else place_on_zram; fi
 	start_guest guest "$CGROUP" -i plain -m "$FILE_GUEST_MIB" -d "$FILES/programs.img" -d "$data" \
 		-f "$LAB/guest-file.sh" -- guest-file.sh "$FILE_SECONDS" "$FILE_ZIPF_PERCENT" "$SEED" "$SAMPLE_MS"

@@ -27,6 +27,12 @@ PARAMETERS=(
 # shellcheck disable=SC2034 # for work.sh
 loaded=(hot) aged=$CGROUP/hot
 
+# shellcheck disable=SC2034 # for work.sh
+size()
+{
+	size=$((4 * FOUR_GUEST_MIB)) percent=$FOUR_LIMIT_PERCENT
+}
+
 # guest NAME HOT-MIB COLD-MIB: one that is populated
 guest()
 {
@@ -38,7 +44,6 @@ guest()
 prepare_load()
 {
 	local name
-	limit $((4 * FOUR_GUEST_MIB * FOUR_LIMIT_PERCENT / 100))
 	echo +memory >"$CGROUP/cgroup.subtree_control"
 	for name in idle1 idle2 idle3; do guest $name 0 "$FOUR_IDLE_MIB"; done
 	guest hot "$FOUR_HOT_MIB" "$FOUR_COLD_MIB"

@@ -20,13 +20,19 @@ LAB=$(cd "$(dirname "$0")" && pwd)
 PARAMETERS=(
 	'MEMORY_GUEST_MIB 192 3072 memory of the guest; with more than 3 GiB it is no longer in one piece'
 	'MEMORY_HOT_MIB 24 768 memory it keeps busy'
-	'MEMORY_COLD_MIB 88 1792 memory it walks besides'
+	'MEMORY_COLD_MIB 88 1984 memory it walks besides'
 	'MEMORY_SECONDS 5 30 time of the load, by its clock'
 	'MEMORY_LOG_MIB 32 1024 room to note swap-ins in, of all CPUs'
 )
 
 # shellcheck disable=SC2034 # for work.sh
 cold_work=cold_operations
+
+# shellcheck disable=SC2034 # for work.sh
+size()
+{
+	size=$MEMORY_GUEST_MIB percent=${pressure:-50}
+}
 
 prepare_files()
 {
@@ -35,7 +41,6 @@ prepare_files()
 
 prepare_load()
 {
-	limit $((MEMORY_GUEST_MIB * ${pressure:-50} / 100))
 	log_swapins "$MEMORY_LOG_MIB"
 	start_guest guest "$CGROUP" -m "$MEMORY_GUEST_MIB" -f "$LAB/guest-stress.sh" -f "$LAB/guest-memory.sh" -- \
 		guest-memory.sh "$MEMORY_SECONDS" "$MEMORY_HOT_MIB" "$MEMORY_COLD_MIB" \

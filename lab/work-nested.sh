@@ -24,9 +24,14 @@ PARAMETERS=(
 	'NESTED_LIMIT_PERCENT 60 60 limit in percent of the size of the outer guest'
 )
 
+# shellcheck disable=SC2034 # for work.sh
+size()
+{
+	size=$NESTED_GUEST_MIB percent=$NESTED_LIMIT_PERCENT
+}
+
 prepare_load()
 {
-	limit $((NESTED_GUEST_MIB * NESTED_LIMIT_PERCENT / 100))
 	log_swapins "$NESTED_LOG_MIB"
 	start_guest guest "$CGROUP" -i plain -m "$NESTED_GUEST_MIB" -f "$FILES/wakeup" -f "$LAB/guest-touch.sh" -- \
 		guest-touch.sh "$NESTED_SECONDS" "$NESTED_HOT_MIB" "$NESTED_COLD_MIB" "$SEED" \

@@ -28,6 +28,12 @@ PARAMETERS=(
 # shellcheck disable=SC2034 # for work.sh
 cold_work=store_cold_requests
 
+# shellcheck disable=SC2034 # for work.sh
+size()
+{
+	size=$STORE_GUEST_MIB percent=$STORE_LIMIT_PERCENT
+}
+
 prepare_files()
 {
 	local program
@@ -39,7 +45,6 @@ prepare_files()
 
 prepare_load()
 {
-	limit $((STORE_GUEST_MIB * STORE_LIMIT_PERCENT / 100))
 	start_guest guest "$CGROUP" -i store -m "$STORE_GUEST_MIB" -f "$LAB/guest-store.sh" -- \
 		guest-store.sh "$STORE_HOT_KEYS" "$STORE_KEYS" "$STORE_BYTES" "$STORE_REQUESTS" "$STORE_CLIENTS" \
 		"$SEED" "$SAMPLE_MS"

@@ -4,7 +4,7 @@
 # usage: awk -v workload=NAME -v arms="ARM..." [-v tsv=FILE] [-v numbers=DIRECTORY] [-v stars=FILE] \
 #		-f work-table.awk work-metrics DIRECTORY/ARM-RUN/results...
 #
-# Results have lines of "key value"; other lines, and the runs named "counts" but for what only they have,
+# Results have lines of "key value"; other lines, and the runs named "countsN" but for what only they have,
 # are left out.  What only some runs of an arm have, as those that did too little have none, says nothing
 # about the arm: the cell says how many have it, and nothing else is made of them.
 #
@@ -27,8 +27,8 @@ FNR == 1 {
 	run = of
 	sub(/.*-/, "", run)
 	sub(/-[^-]*$/, "", of)
-	if (run != "counts")
-		runs[of]++
+	probes = run ~ /^counts/
+	runs[of, probes]++
 }
 
 n_files == 1 {
@@ -41,15 +41,21 @@ n_files == 1 {
 }
 
 { sub(/\r$/, "") }
-NF == 2 && $1 in meaning && $2 ~ /^-?[0-9.]+$/ && (digits[$1] == "-") == (run == "counts") {
+NF == 2 && $1 in meaning && $2 ~ /^-?[0-9.]+$/ && (digits[$1] == "-") == probes {
 	value[$1, of, ++n[$1, of]] = $2 + 0
 	known[$1]
+}
+
+# having KEY ARM: the runs that could have the key
+function having(key, arm)
+{
+	return runs[arm, digits[key] == "-"]
 }
 
 # partial KEY ARM: not all runs that could have the key do
 function partial(key, arm)
 {
-	return digits[key] != "-" && n[key, arm] && n[key, arm] < runs[arm]
+	return n[key, arm] && n[key, arm] < having(key, arm)
 }
 
 # sort_values KEY ARM
@@ -76,7 +82,7 @@ function cell(key, arm,	m, middle, text)
 	if (!m)
 		return "-"
 	if (partial(key, arm))
-		return m " of " runs[arm] " runs  "
+		return m " of " having(key, arm) " runs  "
 	sort_values(key, arm)
 	middle = median(key, arm)
 	if (tsv)

@@ -37,6 +37,12 @@ PARAMETERS=(
 # shellcheck disable=SC2034 # for work.sh
 cold_work=
 
+# shellcheck disable=SC2034 # for work.sh
+size()
+{
+	size=$((WAKEUP_GUESTS * WAKEUP_GUEST_MIB + WAKEUP_PROCESS_MIB)) percent=$WAKEUP_LIMIT_PERCENT
+}
+
 start_process()
 {
 	keep_in_memory "$FILES/wakeup"
@@ -52,7 +58,6 @@ start_process()
 prepare_load()
 {
 	local i
-	limit $(((WAKEUP_GUESTS * WAKEUP_GUEST_MIB + WAKEUP_PROCESS_MIB) * WAKEUP_LIMIT_PERCENT / 100))
 	start_process
 	loaded=()
 	for ((i = 1; i <= WAKEUP_GUESTS; i++)); do

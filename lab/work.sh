@@ -14,6 +14,7 @@
 # more there is to count, and says nothing about work and waiting.
 #
 # A script has the array PARAMETERS and the functions
+#	size		set size, of what is aged, in MiB, and percent, how much of it the cgroup may have
 #	prepare_files	make what its guests start from
 #	prepare_load	start the guests, and return when the load could begin
 #	await_load	return when what is measured is over; without it, when all loads have ended
@@ -56,6 +57,9 @@ PARAMETERS_OF_ALL=(
 	'WAITS_LOG_MIB 4 256 room to note waits for mmu_lock in, of all CPUs'
 )
 FILES=$ROOT/build/workloads/files
+MEMINFO=/proc/meminfo
+# What QEMU and all else want besides the guests' memory.
+SPARE_MIB=512
 LRU_GEN=/sys/kernel/debug/lru_gen
 ENABLED=/sys/kernel/mm/lru_gen/enabled
 THP=/sys/kernel/mm/transparent_hugepage/enabled
@@ -179,11 +183,30 @@ keep_in_memory()
 	cat "$@" >/dev/null
 }
 
-# limit MIB
-limit()
+# find_limit: what the cgroup may have of the size, in MiB
+find_limit()
 {
-	echo "limit_mib $1"
-	echo "${1}M" >"$CGROUP/memory.max"
+	size
+	# shellcheck disable=SC2154 # size() sets them
+	limit=$((size * percent / 100))
+}
+
+# require_swap: this machine has room for what does not fit; a VM is made so
+require_swap()
+{
+	local swap memory
+	swap=$(mib_of SwapFree) memory=$(mib_of MemAvailable)
+	[ "$swap" -ge $((size - limit)) ] || die "this machine has $swap MiB of swap free, $((size - limit)) are needed" \
+		'add some, make the guests smaller (lab/bench.sh --help), or leave this out of WORKLOADS'
+	[ "$memory" -ge $((limit + SPARE_MIB)) ] ||
+		die "this machine has $memory MiB of memory available, $((limit + SPARE_MIB)) are needed" \
+			'make the guests smaller (lab/bench.sh --help), or leave this out of WORKLOADS'
+}
+
+# mib_of NAME: what /proc/meminfo says
+mib_of()
+{
+	awk -v name="$1:" '$1 == name { printf "%d", $2 / 1024 }' $MEMINFO
 }
 
 # read_parameters [PRINT]: from the environment, if they are not there what emulated hosts have
@@ -561,7 +584,7 @@ rates()
 			swapped("in")
 			swapped("out")
 			n = split("swapped_in swapped_out memcg_workingset_refault_anon memcg_workingset_refault_file " \
-				"memcg_pgscan psi_some_us psi_full_us kvm_exits kvm_remote_tlb_flush_requests kvm_aging_locked", key, " ")
+				"memcg_pgscan psi_some_us psi_full_us kvm_exits kvm_remote_tlb_flush_requests kvm_remote_tlb_flush kvm_aging_locked", key, " ")
 			for (i = 1; i <= n; i++)
 				if (work)
 					rate(key[i], "work", work, 1000)
@@ -583,14 +606,16 @@ report()
 	fi >"$WORK/aging"
 	finish_guests
 	differences >"$WORK/differences"
+	! grep -qx 'memcg_pgscan 0' "$WORK/differences" ||
+		die 'nothing was reclaimed during the load: all of it fits' "let its memory be more than $limit MiB"
 	report_load >"$WORK/load"
 	cat "${of[@]}"
 	rates "${of[@]}"
 	[ "$what" != work ] || cat "$WORK/samples"
 }
 
-# configuration: of the kernel that was booted
-configuration()
+# booted_configuration: of the kernel
+booted_configuration()
 {
 	local file
 	for file in /proc/config.gz "/boot/config-$(uname -r)"; do
@@ -605,7 +630,7 @@ configuration()
 report_machine()
 {
 	echo "kernel $(uname -r)"
-	echo "config $(configuration)"
+	echo "config $(booted_configuration)"
 	[ "$on" = tcg ] || sed -n 's/^model name[^:]*: */cpu_model /p' /proc/cpuinfo | sed -n 1p
 	echo "cpus $(nproc)"
 	echo "memory_mib $(awk '/^MemTotal/ { printf "%d", $2 / 1024 }' /proc/meminfo)"
@@ -622,6 +647,9 @@ run_workload()
 	set_arm
 	report_machine
 	if [ "$what" = work ]; then note_vms; else set_up_counts; fi
+	find_limit
+	echo "limit_mib $limit"
+	echo "${limit}M" >"$CGROUP/memory.max"
 	prepare_load
 	[ "$what" != work ] || watch_locks
 	say "the load runs"
@@ -655,6 +683,8 @@ work()
 	--parameters) read_parameters print; return ;;
 	--prepare)
 		read_parameters
+		find_limit
+		[ "${LAB_ON-}" != host ] || require_swap
 		mkdir -p "$FILES"
 		compile_wakeup
 		prepare_files

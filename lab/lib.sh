@@ -45,6 +45,12 @@ architecture()
 	sed -n 's/^# arch: //p' "$LAB/configs/$1.config"
 }
 
+# configuration: of the lab's kernels
+configuration()
+{
+	echo "lab/kernel.config ($(sha256sum <"$LAB/kernel.config" | cut -c 1-12))"
+}
+
 # wait_for_cpu: until there are fewer jobs of ours than this machine has CPUs
 wait_for_cpu()
 {

@@ -52,12 +52,6 @@ measured()
 	esac
 }
 
-# configuration: of the lab's kernels
-configuration()
-{
-	echo "lab/kernel.config ($(sha256sum <"$LAB/kernel.config" | cut -c 1-12))"
-}
-
 # booted FILE...: the configuration of each kernel that has left these results, by their hashes
 booted()
 {
@@ -404,8 +398,7 @@ suites_text()
 	local taps=("$NEW"/suites.*.tap)
 	awk -f "$LAB/report-suites.awk" "${taps[@]}" >"$OUT/suites"
 	text suites "The kernel's own selftests of mm and KVM on stock and patched (make check-suite)" \
-		"$(configuration)
-$(suite_hosts "${taps[@]}")" "$OUT/suites"
+		"$(suite_hosts "${taps[@]}")" "$OUT/suites"
 	awk -v worse=y -f "$LAB/report-suites.awk" "${taps[@]}" >"$NEW/suites.worse.tsv"
 }
 
@@ -509,7 +502,7 @@ index()
 		stock-classic are the stock kernel with the multi-gen LRU and the classic one, patched-off and
 		patched-on are patched with bit 0x0008 of lru_gen/enabled cleared and set.  Kernels are tinyconfig
 		plus lab/kernel.config, the number behind it begins its SHA-256; of workloads it is the SHA-256 of the
-		configuration that was booted.  Where a host is emulated, what is measured are instructions and
+		configuration that was booted, with "make bench ON=host" that of the machine.  Where a host is emulated, what is measured are instructions and
 		no times of any hardware.
 
 		worse.txt

@@ -33,6 +33,7 @@ usage()
 	       lab/build.sh stock-config NAME MAKE-TARGET...
 	       lab/build.sh selftests                    kselftests of patched-src, for every kernel
 	       lab/build.sh arm64-selftests              those of them that arm64 has
+	       lab/build.sh step-selftests COMMIT        as they are then; nobody runs them
 	Kernels without a target leave build/$VERSION/<which or NAME>/bzImage (arm64: Image), but for step.
 	LAB_JOBS sets the number of compilers ($JOBS), LAB_MAKE more arguments for make
 	(default: "cmd_checkdoc=", i.e. W=1 without its look at comments).
@@ -285,6 +286,11 @@ step-config)
 	use_config "$3"
 	shift 3
 	;;
+step-selftests)
+	[ $# -eq 2 ] || { usage >&2; exit 2; }
+	what=$1 which=selftests tree=step commit=$2
+	shift 2
+	;;
 config | stock-config)
 	[ $# -ge 2 ] || { usage >&2; exit 2; }
 	what=$1 which=$2 tree=patched
@@ -314,7 +320,7 @@ fi
 src=$CACHE/$tree-src
 obj=$src/obj
 case $what in
-selftests | arm64-selftests | *config)
+*selftests | *config)
 	obj=${which#stock-}
 	obj=$src/obj-${obj#step-}
 	;;
@@ -327,6 +333,9 @@ selftests)
 	;;
 arm64-selftests)
 	selftests "$CACHE/kselftest-arm64" kvm mm
+	;;
+step-selftests)
+	selftests "$obj/programs" kvm mm
 	;;
 *)
 	kernel "$@"

@@ -7,7 +7,8 @@
 #   steps.sh configs	at the end, with each of lab/configs/; each file of the series must be compiled
 #			by one of them.  Says by how much the code of mm/ grows where there is no KVM to use it
 #   steps.sh each	after each patch, with all of KVM as modules and on arm64; boots each of them on x86
-#			and runs a short selftest.  It takes hours, and goes on where it was stopped
+#			and runs a short selftest.  What a patch adds to tools/ has to compile, too.  It takes
+#			hours, and goes on where it was stopped
 #
 # What passed is remembered by everything that decides about it (source, configuration,
 # compiler), and only then not repeated.  The bootable images are lab/build.sh's, but those of "each".
@@ -30,7 +31,8 @@ tree_git()
 	"$LAB/tree.sh" git "$@"
 }
 
-# key NAME COMMIT: the file that remembers NAME of the tree of COMMIT; selftests are not in it
+# key NAME COMMIT: the file that remembers NAME of the tree of COMMIT; tools/ is not in it, where nothing of
+# that is compiled
 key()
 {
 	local config=${1#each-}
@@ -38,7 +40,7 @@ key()
 	{
 		echo "$1"
 		cat "$CACHE/pristine.version"
-		tree_git ls-tree -r "$2" | grep -v '	tools/'
+		if [ "$1" = each-tools ]; then tree_git rev-parse "$2:"; else tree_git ls-tree -r "$2" | grep -v '	tools/'; fi
 		cat "$LAB/kernel.config"
 		[ ! -e "$config" ] || cat "$config"
 		[ "$1" != each-boot ] || sha256sum "$CACHE/kselftest/kvm/$SHORT"
@@ -315,11 +317,36 @@ boots()
 			"$LAB/vm-kselftest.sh" "kvm:$SHORT"
 }
 
+# tools_of COMMIT: the directories under tools/ with programs that it touches
+tools_of()
+{
+	tree_git diff --name-only "$1^" "$1" -- 'tools/*.[ch]' | sed -nE 's,^tools/(mm|testing/selftests)/.*,\1,p' | sort -u
+}
+
+# compiles_tools COMMIT
+compiles_tools()
+{
+	local tools
+	for tools in $(tools_of "$1"); do
+		case $tools in
+		mm)
+			"$LAB/tree.sh" at "$1"
+			rm -rf "$OUT/tools"
+			cp -a "$CACHE/step-src/tools" "$OUT"
+			logged step-tools-mm make -C "$OUT/tools/mm" || return 1
+			! grep '^[a-z_]*\.[ch]:.*: warning: ' "$LOGS/step-tools-mm.log" || return 1
+			;;
+		*) "$LAB/build.sh" step-selftests "$1" || return 1 ;;
+		esac
+	done
+}
+
 # each_step COMMIT NAME
 each_step()
 {
 	local config
 	say "steps: $2"
+	[ -z "$(tools_of "$1")" ] || result "its tools compile: $2" once "$(key each-tools "$1")" compiles_tools "$1"
 	for config in kvm-all arm64; do
 		result "compiles with $config: $2" once "$(key "each-$config" "$1")" each_config "$config" "$1"
 	done

@@ -18,14 +18,14 @@ each()
 commit()
 {
 	echo "$2" >"$T/src/mm/what"
-	git -C "$T/src" add mm
+	git -C "$T/src" add .
 	git -C "$T/src" commit -q --allow-empty -m "$1"
 }
 
 # series WORDS: three commits, the second of which is that
 series()
 {
-	git -C "$T/src" checkout -q -B series base
+	git -C "$T/src" checkout -q -f -B series base
 	commit 'mm: one' good
 	commit 'mm: two' "$1"
 	commit 'mm: three' 'good again'
@@ -46,6 +46,7 @@ EOT
 fake build.sh <<'EOT'
 echo "$1 ${*: -2}" >>"$T/done"
 [ "$1" != selftests ] || exit 0
+[ "$1" != step-selftests ] || { GIT_DIR=$T/src/.git git show "$2:tools/testing/selftests/mm/a_test.c" | gcc -fsyntax-only -x c -; exit; }
 what=$(GIT_DIR=$T/src/.git git show "$2:mm/what")
 if [ "$1" = step ]; then
 	mkdir -p "$C/step-src/obj/arch/x86/boot"
@@ -105,6 +106,26 @@ works "what does not boot" each
 says "is not, too" "not ok 8 - boots, and demand_paging_test passes: mm: two"
 works "once more" each
 ran "it is tried again" 1 boot
+# with_test LINE: such a series, the first patch of which adds a test
+with_test()
+{
+	git -C "$T/src" checkout -q -f -B series base
+	mkdir -p "$T/src/tools/testing/selftests/mm"
+	echo "$1" >"$T/src/tools/testing/selftests/mm/a_test.c"
+	commit 'mm: one' good
+	commit 'mm: two' good
+}
+
+with_test 'int main(void) { return 0; }'
+works "a patch with a test" each
+says "compiles it" "ok 3 - its tools compile: mm: one"
+says "and no other one does" "1..9"
+works "once more" each
+ran "not again" 0 step
+with_test 'int main(void) { return none; }'
+works "a test that does not compile" each
+says "is not ok" "not ok 3 - its tools compile: mm: one"
+series 'good, too'
 echo changed >"$C/kselftest/kvm/demand_paging_test"
 works "another test" each
 ran "boots all of them" 3 boot

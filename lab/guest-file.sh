@@ -3,14 +3,14 @@
 # shellcheck shell=dash
 # fio reads a file that is larger than the guest's page cache, zipf-distributed.  Runs in the guest.
 #
-# usage: guest-file.sh SECONDS ZIPF-PERCENT SEED SAMPLE-MS
+# usage: guest-file.sh SECONDS WARMUP-MS ZIPF-PERCENT BLOCK-KIB SEED SAMPLE-MS
 #
 # /dev/vda has fio and its libraries, so that those take page cache and no memory for good;
 # /dev/vdb is the file.  Before it says "ready" the page cache is full of the file, and of what is hot
-# in it: all of it was read once, and then at random, but in another order.  Reads are of 4 KiB
-# each, by the page cache, one at a time, for SECONDS that begin when the host says so; the seed is of
-# their order, what is hot is always the same.  Prints how
-# many there were, how many per second, percentiles of the latency in microseconds, and lines
+# in it: all of it was read once, and then at random for WARMUP-MS, but in another order.  Reads are of
+# one block each, by the page cache, one at a time, for SECONDS that begin when the host says so; the
+# seed is of their order, what is hot is always the same.  Prints how many there were, how many per
+# second, percentiles of the latency in microseconds, and lines
 #
 #	sample file SECONDS READS
 #	cdf file PERCENT MICROSECONDS
@@ -18,7 +18,7 @@
 # It stays until the host says that it may end.
 set -eu
 
-seconds=$1 zipf=$2 seed=$3 sample_ms=$4
+seconds=$1 warmup_ms=$2 zipf=$3 block=$4 seed=$5 sample_ms=$6
 
 order()
 {
@@ -28,7 +28,7 @@ order()
 # shellcheck disable=SC2086 # an option without its value is none
 run_fio()
 {
-	fio --name=file --filename=/dev/vdb --readonly --rw=randread --bs=4k --ioengine=psync \
+	fio --name=file --filename=/dev/vdb --readonly --rw=randread --bs="${block}k" --ioengine=psync \
 		--fadvise_hint=0 --invalidate=0 --norandommap --random_distribution="zipf:$theta:0.5" --randseed="$seed" \
 		--thread --time_based --runtime="$seconds" --gtod_reduce=0 \
 		--log_avg_msec="$sample_ms" --write_iops_log=/tmp/file \
@@ -69,7 +69,7 @@ exec 4<"$(echo /dev/vport*p2)"
 # When nobody has it open any more, the page cache forgets a disk.
 exec 5</dev/vdb
 cat <&5 >/dev/null
-run_fio --runtime=300ms --randseed=$((seed + 1000000)) >/tmp/warm
+run_fio --runtime="${warmup_ms}ms" --randseed=$((seed + 1000000)) >/tmp/warm
 echo 'ready'
 order
 echo 'load begins'

@@ -3,17 +3,17 @@
 # shellcheck shell=dash
 # A key-value store and its load generator: redis, all of it in memory.  Runs in the guest.
 #
-# usage: guest-store.sh HOT-KEYS KEYS BYTES HOT-REQUESTS CLIENTS SEED SAMPLE-MS
+# usage: guest-store.sh HOT-KEYS KEYS BYTES WARMUP-REQUESTS HOT-REQUESTS CLIENTS COLD-CLIENTS SEED SAMPLE-MS
 #
 # The store has KEYS values of so many bytes.  Two of redis-benchmark get keys at random: one of the
-# first HOT-KEYS, HOT-REQUESTS times, by so many clients; the other one of all of them, one at a time
-# for as long as that takes.  redis-benchmark seeds itself with the time of day in seconds,
+# first HOT-KEYS, HOT-REQUESTS times, by so many clients; the other one of all of them, by
+# COLD-CLIENTS for as long as that takes.  redis-benchmark seeds itself with the time of day in seconds,
 # so that is set; it also takes its process's number.  So nothing here forks more often where something
 # takes longer, before they have begun: the number is the same in each guest, but for threads of the kernel.
 #
-# The hot keys are asked for before it says "ready", so that they are not where populating the store has
-# left them.  It begins when the host says so.  Prints requests per second, percentiles of the
-# hot ones' latency in microseconds, and lines
+# The hot keys are asked for WARMUP-REQUESTS times before it says "ready", so that they are not where
+# populating the store has left them.  It begins when the host says so.  Prints requests per second,
+# percentiles of the hot ones' latency in microseconds, and lines
 #
 #	sample store SECONDS REQUESTS
 #	cdf store PERCENT MICROSECONDS
@@ -21,7 +21,7 @@
 # It stays until the host says that it may end.
 set -eu
 
-hot=$1 keys=$2 bytes=$3 requests=$4 clients=$5 seed=$6 sample_ms=$7
+hot=$1 keys=$2 bytes=$3 warmup=$4 requests=$5 clients=$6 cold_clients=$7 seed=$8 sample_ms=$9
 
 order()
 {
@@ -130,13 +130,13 @@ exec 4<"$(echo /dev/vport*p2)"
 start_server
 populate
 date -s @1000000000 >/dev/null
-(benchmark $((2 * hot)) "$hot" "$clients" >/dev/null)
+(benchmark "$warmup" "$hot" "$clients" >/dev/null)
 echo 'ready'
 order
 date -s "@$((1000000000 + seed))" >/dev/null
 echo 'load begins'
 begin=$(uptime) before=$(commands)
-benchmark 100000000 "$keys" 1 >/tmp/cold &
+benchmark 100000000 "$keys" "$cold_clients" >/tmp/cold &
 benchmark "$requests" "$hot" "$clients" >/tmp/hot &
 hot_requests=$!
 sample &

@@ -23,6 +23,8 @@ PARAMETERS=(
 	'FILE_GUEST_MIB 96 2048 memory of the guest'
 	'FILE_DATA_MIB 160 3072 size of the file'
 	'FILE_ZIPF_PERCENT 110 110 theta of the zipf distribution, in percent'
+	'FILE_BLOCK_KIB 4 4 how much is read at a time'
+	'FILE_WARMUP_MS 300 3000 time of reading before the load, at random as well'
 	'FILE_SECONDS 3 30 time of the load, by its clock'
 	'FILE_LIMIT_PERCENT 60 60 limit in percent of the size of the guest'
 )
@@ -97,7 +99,8 @@ prepare_load()
 	keep_in_memory "$FILES/programs.img"
 	if [ "$where" = host ]; then place_on_disk; else place_on_zram; fi
 	start_guest guest "$CGROUP" -i plain -m "$FILE_GUEST_MIB" -d "$FILES/programs.img" -d "$data" \
-		-f "$LAB/guest-file.sh" -- guest-file.sh "$FILE_SECONDS" "$FILE_ZIPF_PERCENT" "$SEED" "$SAMPLE_MS"
+		-f "$LAB/guest-file.sh" -- guest-file.sh "$FILE_SECONDS" "$FILE_WARMUP_MS" "$FILE_ZIPF_PERCENT" \
+		"$FILE_BLOCK_KIB" "$SEED" "$SAMPLE_MS"
 	until_line guest ready
 }
 

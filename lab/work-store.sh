@@ -20,8 +20,10 @@ PARAMETERS=(
 	'STORE_KEYS 16000 300000 keys in the store'
 	'STORE_HOT_KEYS 2000 60000 those that are hot'
 	'STORE_BYTES 4000 4000 size of a value'
+	'STORE_WARMUP_REQUESTS 4000 120000 requests of hot keys before the load'
 	'STORE_REQUESTS 30000 2000000 requests of hot keys, which end the load'
 	'STORE_CLIENTS 4 16 how many of those at a time'
+	'STORE_COLD_CLIENTS 1 1 how many requests of any key at a time'
 	'STORE_LIMIT_PERCENT 50 60 limit in percent of the size of the guest'
 )
 
@@ -46,8 +48,8 @@ prepare_files()
 prepare_load()
 {
 	start_guest guest "$CGROUP" -i store -m "$STORE_GUEST_MIB" -f "$LAB/guest-store.sh" -- \
-		guest-store.sh "$STORE_HOT_KEYS" "$STORE_KEYS" "$STORE_BYTES" "$STORE_REQUESTS" "$STORE_CLIENTS" \
-		"$SEED" "$SAMPLE_MS"
+		guest-store.sh "$STORE_HOT_KEYS" "$STORE_KEYS" "$STORE_BYTES" "$STORE_WARMUP_REQUESTS" \
+		"$STORE_REQUESTS" "$STORE_CLIENTS" "$STORE_COLD_CLIENTS" "$SEED" "$SAMPLE_MS"
 	until_line guest ready
 }
 

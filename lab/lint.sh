@@ -13,26 +13,29 @@ set -eu
 
 OUT=$BUILD/lint
 
-# checkpatch ARGS...: what lab/checkpatch-ignore does not answer
+# checkpatch ARGS...: what lab/checkpatch-ignore does not answer; the lines that answer go to $OUT/needed
 checkpatch()
 {
 	local root=$CACHE/patched-src
 	# It would ask git about a history that is not the kernel's.
 	GIT_DIR=/nonexistent perl "$root/scripts/checkpatch.pl" --root="$root" --strict --terse --show-types --showfile \
 		--no-summary "$@" >"$OUT/said" || :
-	! awk -F : -v list="$LAB/checkpatch-ignore" '
+	! awk -F : -v list="$LAB/checkpatch-ignore" -v needed="$OUT/needed" '
 		BEGIN {
 			while ((getline line <list) > 0)
 				if (split(line, field, "\t") == 3) {
 					type[++n] = field[1]
 					file[n] = field[2]
+					answer[n] = line
 				}
 		}
 		{
 			sub(/^#[0-9]+: FILE: /, "")
 			for (i = 1; i <= n; i++)
-				if (index($0, ":" type[i] ": ") && $1 ~ file[i])
+				if (index($0, ":" type[i] ": ") && $1 ~ file[i]) {
+					print answer[i] >>needed
 					next
+				}
 			print
 		}' "$OUT/said" | grep .
 }
@@ -68,6 +71,11 @@ finished()
 	! files | grep -v '^lab/lint.sh$' | xargs -d '\n' grep -nE '\b(TODO|FIXME|XXX)\b|/home/|/root/'
 }
 
+all_needed()
+{
+	! grep '	' "$LAB/checkpatch-ignore" | grep -vxFf "$OUT/needed"
+}
+
 spelling()
 {
 	files | grep -vE '^(COPYING$|Documentation/results/)' | xargs -d '\n' codespell -I "$LAB/codespell-ignore"
@@ -94,6 +102,7 @@ done
 for file in lab/*.[ch]; do
 	[ ! -e "$file" ] || result "checkpatch $file" checkpatch -f "$file"
 done
+result 'all of lab/checkpatch-ignore is needed' all_needed
 for file in $(shell_files); do
 	result "shellcheck $file" shellcheck "$file"
 done

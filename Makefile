@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Names for what lab/*.sh do.  Nothing is decided here: each target calls one script.
+# Names for what lab/*.sh do.  Nothing is decided here.
 
 .PHONY: help run bench bench-aging report check check-intel check-suite check-configs check-series coverage \
 	mutants soak kernel deb shell selftests refresh series update git clean

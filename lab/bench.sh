@@ -4,7 +4,7 @@
 #
 # usage: lab/bench.sh [--check|--help]
 #
-# --check only looks whether this machine can do what the settings ask for.
+# --check only looks whether this machine can do what the settings ask for: it needs no kernel.
 # Settings come from the environment; --help lists them, and each workload's parameters.  A
 # workload is lab/work-NAME.sh, or NAME-N where it takes a pressure.  An arm is a kernel and what
 # /sys/kernel/mm/lru_gen/enabled is set to: see lab/work.sh.  Each is run RUNS times, the arms taking
@@ -22,7 +22,7 @@
 # the next run goes on, RUNS=10 after RUNS=5 adds five, "rm -r build/workloads" begins anew.
 #
 # A star is a difference from the first arm that ministat proves at 95 %.  It builds no kernel, asserts
-# nothing, and says nothing about what is a good result.
+# nothing but that there was pressure, and says nothing about what is a good result.
 # shellcheck disable=SC2153 # settings are set by their names
 set -euo pipefail
 
@@ -52,7 +52,7 @@ MAX_FAILED=3
 usage()
 {
 	local name default meaning setting workload
-	echo 'usage: [NAME=VALUE...] lab/bench.sh'
+	echo 'usage: [NAME=VALUE...] lab/bench.sh [--check]'
 	for setting in "${SETTINGS[@]}"; do
 		read -r name default meaning <<<"$setting"
 		printf '  %-22s%s (%s)\n' "$name" "$meaning" "$default"
@@ -255,7 +255,8 @@ choose_machine()
 choose_host()
 {
 	machine=host OUT=$ROOT/build/workloads-host what='this machine'
-	[ "$ACCEL" != tcg ] || die 'ACCEL=tcg, ON=host: what runs on this machine is not emulated' 'leave one of them out'
+	[ "$ACCEL" != tcg ] ||
+		die 'ACCEL=tcg, ON=host: what runs on this machine is not emulated' 'leave one of them out'
 	[ "${JOBS:-1}" = 1 ] || die "JOBS=$JOBS: runs on hardware would disturb each other" 'leave it out'
 	JOBS=1
 	require_host
@@ -317,12 +318,24 @@ require_host()
 		'another run is using it, or was killed: kill what is in it and remove it'
 }
 
+# read_parameters: into environment; on this machine they must fit
+read_parameters()
+{
+	local all workload
+	# one assignment, since the exit code of a process substitution is lost
+	all=$(parameters)
+	mapfile -t environment <<<"$all"
+	[ "$machine" = host ] || return 0
+	for workload in "${workloads[@]}"; do
+		# shellcheck disable=SC2046 # there may be no pressure
+		env "${environment[@]}" "$(script "$workload")" --check $(pressure "$workload") ||
+			die "$workload does not fit on this machine" 'leave it out of WORKLOADS, or see above'
+	done
+}
+
 prepare()
 {
 	local which workload
-	# one assignment, since the exit code of a process substitution is lost
-	which=$(parameters)
-	mapfile -t environment <<<"$which"
 	guest_kernel=$BUILD/stock/bzImage
 	for which in stock patched; do
 		[ "$machine" = host ] || [ -f "$BUILD/$which/bzImage" ] || die "no $which kernel" 'build it: make kernel'
@@ -332,7 +345,7 @@ prepare()
 	mkdir -p "$OUT"
 	rm -f "$OUT"/table.* "$OUT/failed"
 	for workload in $(printf '%s\n' "${workloads[@]%-*}" | uniq); do
-		logged "prepare-$workload" env "${environment[@]}" LAB_ON="$ON" "$LAB/work-$workload.sh" --prepare
+		logged "prepare-$workload" env "${environment[@]}" "$LAB/work-$workload.sh" --prepare
 	done
 }
 
@@ -475,11 +488,14 @@ is_whole()
 	for ((i = 1; i <= RUNS; i++)); do
 		is_comparable "$1" "$2" $i || return 1
 	done
+	for ((i = 1; i <= COUNTS; i++)); do
+		is_comparable "$1" "$2" counts$i || return 1
+	done
 }
 
 incomparable()
 {
-	say "$1: $2 is left out: not all of $RUNS runs are of one kernel, this lab and these settings"
+	say "$1: $2 is left out: not all of $((RUNS + COUNTS)) runs are of one kernel, this lab and these settings"
 }
 
 # table_arms WORKLOAD: with those of another kernel that this machine was booted into before
@@ -502,9 +518,7 @@ results()
 	local arm i
 	for arm in "${@:2}"; do
 		for ((i = 1; i <= RUNS; i++)); do echo "$OUT/$1/$arm-$i/results"; done
-		for ((i = 1; i <= COUNTS; i++)); do
-			! is_comparable "$1" "$arm" counts$i || echo "$OUT/$1/$arm-counts$i/results"
-		done
+		for ((i = 1; i <= COUNTS; i++)); do echo "$OUT/$1/$arm-counts$i/results"; done
 	done
 }
 
@@ -573,7 +587,7 @@ tables()
 		Runs of an arm have different seeds: of what is random in a guest, of where it begins to touch its
 		memory, and of the moment when the load begins.  What is per 1000 of cold work compares
 		arms that have not done the same amount of it.
-		(probes): counted in $COUNTS run(s) of their own, which cost more the more there is to count.
+		(probes): counted in others, $COUNTS of each arm, which cost more the more there is to count.
 		*: ministat finds the difference from the first column real, at 95 %; of 20 rows without any
 		difference one has a star.  -: the kernel, or the arm, does not count it.
 		N of M runs: the others did too little to have it; those that have are not what is usual.
@@ -582,8 +596,9 @@ tables()
 	HEAD
 	for workload in "${workloads[@]}"; do table "$workload"; done
 	[ $machine != host ] || cat <<-TAIL
-		Arms of stock and of patched are of two boots, which did not take turns.  Patched is built with what
-		lab/deb/debian.config says: CONFIG_LRU_GEN_STATS, which Debian leaves out, counts whenever something ages.
+		On this machine: arms of stock and of patched are of two boots, which did not take turns.  If the kernels
+		are Debian's and that of make deb they differ by lab/deb/debian.config as well: CONFIG_LRU_GEN_STATS,
+		which Debian leaves out, counts whenever something ages.
 	TAIL
 	[ $machine != tcg ] || cat <<-TAIL
 		Emulated: microseconds are thousands of instructions, no times of any hardware.  With one CPU nobody
@@ -591,14 +606,15 @@ tables()
 	TAIL
 }
 
-case ${1-} in
-'' | --check) ;;
--h | --help) usage; exit ;;
+case $#${1-} in
+0 | 1--check) ;;
+1-h | 1--help) usage; exit ;;
 *) usage >&2; exit 2 ;;
 esac
 read_settings
 choose_machine
-[ $# -eq 0 ] || exit 0
+read_parameters
+[ "${1-}" != --check ] || exit 0
 prepare
 count=0 runs=$((${#workloads[@]} * ${#arms[@]} * (RUNS + COUNTS)))
 # What runs in the background does not hear of an interrupt otherwise; what it changed it changes back.

@@ -91,6 +91,7 @@ exported()
 cd "$ROOT"
 rm -rf "$OUT"
 mkdir -p "$OUT"
+: >"$OUT/needed"
 "$LAB/tree.sh" export-series "$OUT/mails"
 result 'patched-src is what patches/ says' exported
 for mail in "$OUT"/mails/*.patch; do

@@ -130,13 +130,15 @@ xml()
 runs_of()
 {
 	awk -F '\t' -v of="$2" '
-		$1 == of && !($3 in n) { arm[++arms] = $3 }
-		$1 == of && $4 > n[$3] { n[$3] = $4 }
+		NR == FNR { probes[$1] = $2 == "-"; next }
+		$1 != of || probes[$2] { next }
+		!($3 in n) { arm[++arms] = $3 }
+		$4 > n[$3] { n[$3] = $4 }
 		END {
 			for (i = 1; i <= arms; i++)
 				for (run = 1; run <= n[arm[i]]; run++)
 					print of "/" arm[i] "-" run "/results"
-		}' "$ROOT/build/$1/table.tsv" | while read -r file; do
+		}' "$LAB/work-metrics" "$ROOT/build/$1/table.tsv" | while read -r file; do
 		[ ! -f "$ROOT/build/$1/$file" ] || echo "$ROOT/build/$1/$file"
 	done
 }
@@ -270,7 +272,7 @@ block()
 	machine "$1" "$2"
 	awk -v RS= -v workload="$2" '
 		NR == 1 { sub(/[^\n]*\n/, ""); print "\n" $0 }
-		/^Emulated:/ { note = "\n" $0 }
+		/^(Emulated|On this machine):/ { note = "\n" $0 }
 		index($0, "| **" workload "** ") == 1 { table = "\n" $0; getline; parameters = "\n" $0 }
 		END {
 			if (note)
@@ -449,8 +451,7 @@ worse_text()
 
 		Of the workloads that is what has a star: ministat finds the difference from stock-mglru
 		real, at 95 %, so one of 20 figures without any difference has one, for the better or for the
-		worse.  What was counted in a single run has none, and is not among the figures.  Of aging it
-		is what costs more than 1 % more, of the selftests what passes no longer.  run.txt is of a
+		worse.  Of aging it is what costs more than 1 % more, of the selftests what passes no longer.  run.txt is of a
 		single run, and its totals differ as much between two runs of one kernel: it is not judged.
 
 	HEAD
@@ -502,8 +503,8 @@ index()
 		stock-classic are the stock kernel with the multi-gen LRU and the classic one, patched-off and
 		patched-on are patched with bit 0x0008 of lru_gen/enabled cleared and set.  Kernels are tinyconfig
 		plus lab/kernel.config, the number behind it begins its SHA-256; of workloads it is the SHA-256 of the
-		configuration that was booted, with "make bench ON=host" that of the machine.  Where a host is emulated, what is measured are instructions and
-		no times of any hardware.
+		configuration that was booted, with "make bench ON=host" that of the machine.  Where a host is
+		emulated, what is measured are instructions and no times of any hardware.
 
 		worse.txt
 		    What got worse than on stock, and why

@@ -7,8 +7,8 @@
 #   steps.sh configs	at the end, with each of lab/configs/; each file of the series must be compiled
 #			by one of them.  Says by how much the code of mm/ grows where there is no KVM to use it
 #   steps.sh each	after each patch, with all of KVM as modules and on arm64; boots each of them on x86
-#			and runs a short selftest.  What a patch adds to tools/ has to compile, too.  It takes
-#			hours, and goes on where it was stopped
+#			and runs a short selftest.  Where a patch touches programs under tools/, selftests of mm
+#			and KVM, or lrugen, have to compile.  It takes hours, and goes on where it was stopped
 #
 # What passed is remembered by everything that decides about it (source, configuration,
 # compiler), and only then not repeated.  The bootable images are lab/build.sh's, but those of "each".
@@ -31,8 +31,7 @@ tree_git()
 	"$LAB/tree.sh" git "$@"
 }
 
-# key NAME COMMIT: the file that remembers NAME of the tree of COMMIT; tools/ is not in it, where nothing of
-# that is compiled
+# key NAME COMMIT: the file that remembers NAME of the tree of COMMIT; tools/ is only in it where it is compiled
 key()
 {
 	local config=${1#each-}
@@ -40,7 +39,12 @@ key()
 	{
 		echo "$1"
 		cat "$CACHE/pristine.version"
-		if [ "$1" = each-tools ]; then tree_git rev-parse "$2:"; else tree_git ls-tree -r "$2" | grep -v '	tools/'; fi
+		if [ "$1" = each-tools ]; then
+			tools_of "$2"
+			tree_git rev-parse "$2:"
+		else
+			tree_git ls-tree -r "$2" | grep -v '	tools/'
+		fi
 		cat "$LAB/kernel.config"
 		[ ! -e "$config" ] || cat "$config"
 		[ "$1" != each-boot ] || sha256sum "$CACHE/kselftest/kvm/$SHORT"
@@ -320,7 +324,8 @@ boots()
 # tools_of COMMIT: the directories under tools/ with programs that it touches
 tools_of()
 {
-	tree_git diff --name-only "$1^" "$1" -- 'tools/*.[ch]' | sed -nE 's,^tools/(mm|testing/selftests)/.*,\1,p' | sort -u
+	tree_git diff --name-only "$1^" "$1" -- 'tools/*.[ch]' |
+		sed -nE 's,^tools/(mm|testing/selftests)/.*,\1,p' | sort -u
 }
 
 # compiles_tools COMMIT
@@ -330,11 +335,10 @@ compiles_tools()
 	for tools in $(tools_of "$1"); do
 		case $tools in
 		mm)
-			"$LAB/tree.sh" at "$1"
 			rm -rf "$OUT/tools"
-			cp -a "$CACHE/step-src/tools" "$OUT"
-			logged step-tools-mm make -C "$OUT/tools/mm" || return 1
-			! grep '^[a-z_]*\.[ch]:.*: warning: ' "$LOGS/step-tools-mm.log" || return 1
+			tree_git archive -o "$OUT/tools.tar" "$1" tools && tar -xf "$OUT/tools.tar" -C "$OUT" || return 1
+			logged step-lrugen make -C "$OUT/tools/mm" lrugen || return 1
+			! grep '^lrugen\.c:.*warning: ' "$LOGS/step-lrugen.log" || return 1
 			;;
 		*) "$LAB/build.sh" step-selftests "$1" || return 1 ;;
 		esac

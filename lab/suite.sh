@@ -102,7 +102,8 @@ describe()
 	-n) what="$what, tests in a guest of the host" cpus='1 CPU' memory=4096 ;;
 	-b) what='emulated Intel (Bochs)' cpus='1 CPU' ;;
 	esac
-	echo "# host: Linux $(sed 's/-.*//' "$CACHE/pristine.version" 2>/dev/null), $what, $cpus, $memory MiB, $(configuration)${cmdline:+, $cmdline}"
+	echo "# host: Linux $(sed 's/-.*//' "$CACHE/pristine.version" 2>/dev/null), $what, $cpus, $memory MiB," \
+		"$(configuration)${cmdline:+, $cmdline}"
 }
 
 # compare: the results of both as one TAP

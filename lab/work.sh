@@ -3,6 +3,7 @@
 #
 #	work-NAME.sh --parameters	a line each: NAME, value where the host is emulated, value
 #					where it is not, meaning
+#	work-NAME.sh --check [PRESSURE]	on the machine: has it room for this workload?
 #	work-NAME.sh --prepare		on the machine: make what the guests start from
 #	work-NAME.sh ARM work|counts [PRESSURE]
 #					on the host: run it, print lines of "key value"
@@ -14,7 +15,7 @@
 # more there is to count, and says nothing about work and waiting.
 #
 # A script has the array PARAMETERS and the functions
-#	size		set size, of what is aged, in MiB, and percent, how much of it the cgroup may have
+#	size		set size, of all that the cgroup holds, in MiB, and percent, how much of it may stay
 #	prepare_files	make what its guests start from
 #	prepare_load	start the guests, and return when the load could begin
 #	await_load	return when what is measured is over; without it, when all loads have ended
@@ -191,16 +192,19 @@ find_limit()
 	limit=$((size * percent / 100))
 }
 
-# require_swap: this machine has room for what does not fit; a VM is made so
-require_swap()
+# require_room: this machine has it, for the guests and for what is logged
+require_room()
 {
-	local swap memory
+	local swap memory name needed=$((limit + SPARE_MIB))
+	for name in "${PARAMETERS[@]%% *}" "${PARAMETERS_OF_ALL[@]%% *}"; do
+		[[ $name != *_LOG_MIB ]] || needed=$((needed + ${!name}))
+	done
 	swap=$(mib_of SwapFree) memory=$(mib_of MemAvailable)
-	[ "$swap" -ge $((size - limit)) ] || die "this machine has $swap MiB of swap free, $((size - limit)) are needed" \
-		'add some, make the guests smaller (lab/bench.sh --help), or leave this out of WORKLOADS'
-	[ "$memory" -ge $((limit + SPARE_MIB)) ] ||
-		die "this machine has $memory MiB of memory available, $((limit + SPARE_MIB)) are needed" \
-			'make the guests smaller (lab/bench.sh --help), or leave this out of WORKLOADS'
+	[ "$swap" -ge $((size - limit)) ] ||
+		die "this machine has $swap MiB of swap free, $((size - limit)) are needed" \
+			'add some, or make the guests smaller: see lab/bench.sh --help'
+	[ "$memory" -ge $needed ] || die "this machine has $memory MiB of memory available, $needed are needed" \
+		'make the guests smaller: see lab/bench.sh --help'
 }
 
 # mib_of NAME: what /proc/meminfo says
@@ -584,7 +588,8 @@ rates()
 			swapped("in")
 			swapped("out")
 			n = split("swapped_in swapped_out memcg_workingset_refault_anon memcg_workingset_refault_file " \
-				"memcg_pgscan psi_some_us psi_full_us kvm_exits kvm_remote_tlb_flush_requests kvm_remote_tlb_flush kvm_aging_locked", key, " ")
+				"memcg_pgscan psi_some_us psi_full_us kvm_exits kvm_remote_tlb_flush_requests " \
+				"kvm_remote_tlb_flush kvm_aging_locked", key, " ")
 			for (i = 1; i <= n; i++)
 				if (work)
 					rate(key[i], "work", work, 1000)
@@ -681,10 +686,14 @@ work()
 {
 	case ${1-} in
 	--parameters) read_parameters print; return ;;
-	--prepare)
+	--check)
+		pressure=${2-}
 		read_parameters
 		find_limit
-		[ "${LAB_ON-}" != host ] || require_swap
+		require_room
+		return ;;
+	--prepare)
+		read_parameters
 		mkdir -p "$FILES"
 		compile_wakeup
 		prepare_files

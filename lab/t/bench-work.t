@@ -8,12 +8,13 @@ set -eu
 LAB=$(cd "$(dirname "$0")/.." && pwd)
 R=$T/repo
 OUT=$R/build/workloads
+options=()
 export FAKE=$T
 
 # bench NAME=VALUE...: bench.sh with these settings, two workloads, and nothing of the caller's
 bench()
 {
-	env -u RUNS -u ARMS -u ACCEL -u ON -u JOBS WORKLOADS=one,two-50 "$@" "$R/lab/bench.sh"
+	env -u RUNS -u ARMS -u ACCEL -u ON -u JOBS WORKLOADS=one,two-50 "$@" "$R/lab/bench.sh" "${options[@]}"
 }
 
 # row WORKLOAD WHAT CELL...: the table of it has this row, up to the last of those
@@ -107,7 +108,7 @@ for arm in stock-mglru stock-classic patched-off patched-on; do each $arm 1000 1
 each patched-on 5000 10
 touch "$R/build/6.12/stock/bzImage"
 
-works 'help lists the settings' bench A=b "$R/lab/bench.sh" --help
+works 'help lists the settings' "$R/lab/bench.sh" --help
 fails 'an argument is not ignored' usage: "$R/lab/bench.sh" fast
 fails 'a setting that is no number' 'RUNS=many: not a number' bench RUNS=many
 fails 'nor is zero one' 'RUNS=0: not a number' bench RUNS=0
@@ -119,6 +120,12 @@ fails 'a place that there is not' 'ON=paper: not one of vm host' bench ON=paper
 fails 'a parameter that is no number' 'ONE_MIB=big: not a number' bench ONE_MIB=big
 fails 'more than one CPU to emulate' 'emulated hosts have one CPU' bench ACCEL=tcg HOST_CPUS=2
 fails 'more memory than there is' 'HOST_MIB=9000000, JOBS=1: this machine has' bench ACCEL=tcg HOST_MIB=9000000
+options=(--check)
+fails 'only to look, where it does not fit' 'this machine has' bench ACCEL=tcg HOST_MIB=9000000
+fails 'or cannot be' 'ONE_MIB=big: not a number' bench ACCEL=tcg ONE_MIB=big
+works 'needs no kernel' bench ACCEL=tcg JOBS=1
+works 'and leaves nothing' [ ! -e "$OUT" ]
+options=()
 fails 'a kernel that is not built' 'no patched kernel' bench ACCEL=tcg
 says 'which target builds it' 'make kernel'
 touch "$R/build/6.12/patched/bzImage"
@@ -134,7 +141,6 @@ else
 	fails 'and so is ON=host' 'ON=host: this machine has no hardware virtualization' bench ON=host
 	says 'which is not the end' 'the host is emulated then'
 fi
-works 'only to look' env WORKLOADS=one ACCEL=tcg JOBS=1 "$R/lab/bench.sh" --check
 works 'nothing was booted so far' [ ! -e "$T/boots" ]
 
 works 'results make a table' bench ACCEL=tcg JOBS=1
@@ -278,10 +284,13 @@ comparable()
 	printf '%s\n' "${@:2}" >"$T/of/one/patched-on-$1/done"
 }
 
-others=(is_comparable is_whole incomparable table_arms -- "OUT=$T/of RUNS=2 machine=host" "$(grep ^ALL_ARMS= "$LAB/bench.sh")"
+others=(is_comparable is_whole incomparable table_arms -- "OUT=$T/of RUNS=2 COUNTS=1 machine=host" "$(grep ^ALL_ARMS= "$LAB/bench.sh")"
 	'arms=(stock-mglru)' 'key() { printf "%s\n" mine lab; }' 'table_arms one')
 comparable 1 kernel lab
 comparable 2 kernel lab
+works 'arms of another kernel, but for its counts' of_bench "${others[@]}"
+says 'are left out' 'one: patched-on is left out'
+comparable counts1 kernel lab
 works 'arms of another kernel' of_bench "${others[@]}"
 says 'are in the table' 'stock-mglru patched-on'
 comparable 2 kernel 'another lab'
@@ -332,13 +341,16 @@ works 'not those before' [ "$(wc -l <"$T/out")" -eq 2 ]
 
 printf '%s\n' 'MemAvailable: 2097152 kB' 'SwapFree: 1048576 kB' >"$T/meminfo"
 room=("MEMINFO='$T/meminfo'" 'size() { size=3072 percent=50; }' find_limit)
-fails 'less swap than the guests need' 'has 1024 MiB of swap free, 1536 are needed' of_work "${room[@]}" require_swap
+fails 'less swap than the guests need' 'has 1024 MiB of swap free, 1536 are needed' \
+	of_work "${room[@]}" WAITS_LOG_MIB=4 require_room
 sed -i 's/^SwapFree.*/SwapFree: 4194304 kB/' "$T/meminfo"
-works 'enough of it' of_work "${room[@]}" require_swap
-fails 'less memory than they may have' 'has 2048 MiB of memory available, 3584 are needed' \
-	of_work "${room[@]}" limit=3072 require_swap
-fails 'a load that fits' 'nothing was reclaimed' of_work "WORK='$T' what=counts limit=7" 'report_counts() { :; }' \
-	'finish_guests() { :; }' 'differences() { echo memcg_pgscan 0; }' report
+works 'enough of it' of_work "${room[@]}" WAITS_LOG_MIB=0 require_room
+fails 'no memory for logs' 'has 2048 MiB of memory available, 2054 are needed' \
+	of_work "${room[@]}" 'PARAMETERS=("A_LOG_MIB 1 1 a" "A_MIB 1 1 b")' A_LOG_MIB=2 A_MIB=9 WAITS_LOG_MIB=4 require_room
+load=("WORK='$T' what=counts limit=7 cold_work=" 'report_counts() { :; }' 'finish_guests() { :; }' 'report_load() { :; }'
+	'differences() { printf "%s\n" "memcg_pgscan $scanned" "memcg_idle_pgscan 0"; }')
+fails 'a load that fits' 'nothing was reclaimed' of_work "${load[@]}" scanned=0 report
+works 'one that does not' of_work "${load[@]}" scanned=7 report
 
 # ages SEQ/SEQ...: a pass, where these are the newest generations of two nodes, one after the other
 ages()

@@ -116,6 +116,7 @@ FIGURES=(
 	'memory-50 age_idle_ns_per_page patched-on 2 100 99 101 *'
 	'memory-50 host_lru_gen_secondary_asked stock-mglru 2 1 1 1 '
 	'memory-50 host_lru_gen_secondary_asked patched-on 2 9 9 9 *'
+	'memory-50 notifier_calls stock-mglru 5 9 9 9 '
 )
 WORSE='memory-50 swapped_out_per_work patched-on 2 2200 2100 2300 *'
 BEFORE='memory-50 swapped_out_per_work stock-mglru 2 2000 1900 2050 '

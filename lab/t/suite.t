@@ -29,7 +29,7 @@ verdict()
 }
 
 mkdir -p "$T/bin" "$R/lab" "$R/build/6.12/stock" "$R/build/6.12/patched" "$T/cache/mglru-kvm/6.12/kselftest"
-cp "$LAB/lib.sh" "$LAB/vm.sh" "$LAB/suite.sh" "$R/lab"
+cp "$LAB/lib.sh" "$LAB/vm.sh" "$LAB/suite.sh" "$LAB/kernel.config" "$R/lab"
 touch "$R"/lab/{init,kselftest.awk,nmi-timer.c} "$R"/lab/{bochs,vm,host,vm-kselftest}.sh
 printf '#!/bin/sh\necho 7.2\n' >"$T/bin/dpkg-query"
 chmod +x "$T/bin/dpkg-query"
@@ -59,6 +59,7 @@ fails "no tests" "run: lab/build.sh selftests" "$R/lab/suite.sh" kvm
 printf '%s\n' kvm:a mm:c kvm:hardware_disable_test kvm:nx_huge_pages_test.sh kvm:b >"$T/cache/mglru-kvm/6.12/kselftest/suite.txt"
 verdict "passes on both" '^ok 1 - kvm:a: passes on stock, passes on patched$'
 verdict "the plan counts both kernels" '^1\.\.3$'
+verdict "the configuration is named" "$(sha256sum <"$LAB/kernel.config" | cut -c 1-12)"
 works "each runs all tests of the collection" grep -q 'vm-kselftest.sh -o 600 kvm:a kvm:hardware_disable_test kvm:nx_huge_pages_test.sh kvm:b$' "$T/patched.command"
 fails "another collection" 'no collection called "net"' "$R/lab/suite.sh" net
 works "the mode is passed on" sh -c "'$R/lab/suite.sh' kvm npt=0 && grep -qx npt=0 '$T/cmdline'"

@@ -25,8 +25,10 @@
 #
 # Bochs and nested guests are slower by far, and have one CPU: more tests have less memory there, and
 # less time, and what cannot run there is left out, with a line that says why.  Of memslot_perf_test only what
-# maps and unmaps is run, as the others fill 512 MiB.  What nested guests take is real time: some tests
-# look at it, so let this machine do nothing else meanwhile.
+# maps and unmaps is run, as the others fill 512 MiB.
+#
+# But in Bochs time is real, and some tests compare clocks to within 1 %: let this machine do nothing else
+# meanwhile.
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1110,24 +1110,35 @@ static const char *setup_numa(struct racer *racer)
 	return max(nodes[0], nodes[1]) < BITS_PER_LONG ? NULL : "there are no two memory nodes";
 }
 
-static bool is_on_node(void *page, int nid)
+/* Nodes of the pages of a range, or negative where there is no page. */
+static bool get_nodes(struct range range, int nid[PAGES_PER_BLOCK])
 {
-	int status;
+	unsigned long i, nr = range.size / SZ_4K;
+	void *pages[PAGES_PER_BLOCK];
 
-	return !syscall(__NR_move_pages, 0, 1ul, &page, NULL, &status, 0) && status == nid;
+	for (i = 0; i < nr; i++)
+		pages[i] = range.start + i * SZ_4K;
+	return !syscall(__NR_move_pages, 0, nr, pages, NULL, nid, 0);
 }
 
-/* Seen at the first page: there may be nothing to move, and mbind() doesn't tell. */
+/* Seen at the pages: there may be nothing to move, and mbind() doesn't tell. */
 static bool step_numa(struct racer *racer)
 {
+	int before[PAGES_PER_BLOCK], after[PAGES_PER_BLOCK];
 	struct range range = random_range(racer, false);
 	int to = random_below(racer, 2);
-	unsigned long mask = BIT(nodes[to]);
-	bool moves = is_on_node(range.start, nodes[!to]);
+	unsigned long i, mask = BIT(nodes[to]);
 
-	return !syscall(__NR_mbind, range.start, range.size, MPOL_BIND, &mask,
-			BITS_PER_LONG + 1, MPOL_MF_MOVE) &&
-	       moves && is_on_node(range.start, nodes[to]);
+	if (!get_nodes(range, before) ||
+	    syscall(__NR_mbind, range.start, range.size, MPOL_BIND, &mask,
+		    BITS_PER_LONG + 1, MPOL_MF_MOVE) ||
+	    !get_nodes(range, after))
+		return false;
+	for (i = 0; i < range.size / SZ_4K; i++) {
+		if (before[i] == nodes[!to] && after[i] == nodes[to])
+			return true;
+	}
+	return false;
 }
 
 static struct racer racers[] = {

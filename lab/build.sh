@@ -33,7 +33,7 @@ usage()
 	       lab/build.sh stock-config NAME MAKE-TARGET...
 	       lab/build.sh selftests                    kselftests of patched-src, for every kernel
 	       lab/build.sh arm64-selftests              those of them that arm64 has
-	       lab/build.sh step-selftests COMMIT        as they are then; nobody runs them
+	       lab/build.sh step-tools COMMIT            these and lrugen as they are then; nobody runs them
 	Kernels without a target leave build/$VERSION/<which or NAME>/bzImage (arm64: Image), but for step.
 	LAB_JOBS sets the number of compilers ($JOBS), LAB_MAKE more arguments for make
 	(default: "cmd_checkdoc=", i.e. W=1 without its look at comments).
@@ -254,6 +254,16 @@ selftests()
 	say "$what: $(wc -l <"$dir/kselftest-list.txt") tests in $dir"
 }
 
+# lrugen: without a warning, in a copy, as its Makefile leaves what it makes in the source
+lrugen()
+{
+	rm -rf "$obj/lrugen"
+	mkdir "$obj/lrugen"
+	cp -a "$src/tools" "$obj/lrugen"
+	logged step-lrugen make -C "$obj/lrugen/tools/mm" lrugen
+	! grep '^lrugen\.c:.*warning: ' "$LOGS/step-lrugen.log" >&2 || die 'lrugen has warnings' "see $LOGS/step-lrugen.log"
+}
+
 # use_config NAME: what is said in lab/configs/NAME.config
 use_config()
 {
@@ -267,7 +277,7 @@ use_config()
 arch=() arch_dir=x86 cross='' image=bzImage config=
 # it runs this script again, so the arguments must all be there
 case ${1-} in
-stock | patched | step | *config | *selftests) . "$LAB/lock.sh" ;;
+stock | patched | step | step-tools | *config | *selftests) . "$LAB/lock.sh" ;;
 esac
 case ${1-} in
 stock | patched | selftests)
@@ -286,7 +296,7 @@ step-config)
 	use_config "$3"
 	shift 3
 	;;
-step-selftests)
+step-tools)
 	[ $# -eq 2 ] || { usage >&2; exit 2; }
 	what=$1 which=selftests tree=step commit=$2
 	shift 2
@@ -320,7 +330,7 @@ fi
 src=$CACHE/$tree-src
 obj=$src/obj
 case $what in
-*selftests | *config)
+*selftests | step-tools | *config)
 	obj=${which#stock-}
 	obj=$src/obj-${obj#step-}
 	;;
@@ -334,8 +344,9 @@ selftests)
 arm64-selftests)
 	selftests "$CACHE/kselftest-arm64" kvm mm
 	;;
-step-selftests)
+step-tools)
 	selftests "$obj/programs" kvm mm
+	[ ! -e "$src/tools/mm/lrugen.c" ] || lrugen
 	;;
 *)
 	kernel "$@"

@@ -39,12 +39,7 @@ key()
 	{
 		echo "$1"
 		cat "$CACHE/pristine.version"
-		if [ "$1" = each-tools ]; then
-			tools_of "$2"
-			tree_git rev-parse "$2:"
-		else
-			tree_git ls-tree -r "$2" | grep -v '	tools/'
-		fi
+		tree_git ls-tree -r "$2" | if [ "$1" = each-tools ]; then cat; else grep -v '	tools/'; fi
 		cat "$LAB/kernel.config"
 		[ ! -e "$config" ] || cat "$config"
 		[ "$1" != each-boot ] || sha256sum "$CACHE/kselftest/kvm/$SHORT"
@@ -321,28 +316,10 @@ boots()
 			"$LAB/vm-kselftest.sh" "kvm:$SHORT"
 }
 
-# tools_of COMMIT: the directories under tools/ with programs that it touches
-tools_of()
+# touches_tools COMMIT: programs under tools/
+touches_tools()
 {
-	tree_git diff --name-only "$1^" "$1" -- 'tools/*.[ch]' |
-		sed -nE 's,^tools/(mm|testing/selftests)/.*,\1,p' | sort -u
-}
-
-# compiles_tools COMMIT
-compiles_tools()
-{
-	local tools
-	for tools in $(tools_of "$1"); do
-		case $tools in
-		mm)
-			rm -rf "$OUT/tools"
-			tree_git archive -o "$OUT/tools.tar" "$1" tools && tar -xf "$OUT/tools.tar" -C "$OUT" || return 1
-			logged step-lrugen make -C "$OUT/tools/mm" lrugen || return 1
-			! grep '^lrugen\.c:.*warning: ' "$LOGS/step-lrugen.log" || return 1
-			;;
-		*) "$LAB/build.sh" step-selftests "$1" || return 1 ;;
-		esac
-	done
+	tree_git diff --name-only "$1^" "$1" -- 'tools/*.[ch]' | grep -q .
 }
 
 # each_step COMMIT NAME
@@ -350,7 +327,8 @@ each_step()
 {
 	local config
 	say "steps: $2"
-	[ -z "$(tools_of "$1")" ] || result "its tools compile: $2" once "$(key each-tools "$1")" compiles_tools "$1"
+	! touches_tools "$1" ||
+		result "its tools compile: $2" once "$(key each-tools "$1")" "$LAB/build.sh" step-tools "$1"
 	for config in kvm-all arm64; do
 		result "compiles with $config: $2" once "$(key "each-$config" "$1")" each_config "$config" "$1"
 	done

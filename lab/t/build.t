@@ -154,5 +154,6 @@ rm "$T/bin/df"
 fails "a step without a target" "usage: lab/build.sh" build step HEAD
 fails "a step of a configuration without a target" "usage: lab/build.sh" build step-config base kvm-all
 works "a step" build step base bzImage
+fails "tools of no step" "usage: lab/build.sh" build step-tools
 fails "an unknown kernel" "usage: lab/build.sh" build frob
 done_testing

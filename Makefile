@@ -2,7 +2,7 @@
 # Names for what lab/*.sh do.  Nothing is decided here.
 
 .PHONY: help run bench bench-aging report check check-intel check-suite check-configs check-series coverage \
-	mutants soak kernel deb shell selftests refresh series update git clean
+	mutants soak kernel deb shell selftests refresh series update git clean deps can-bench
 .NOTPARALLEL:
 
 help:
@@ -35,17 +35,19 @@ help:
 	@echo '  update     - try the series on the newest linux-source-6.12, or TO=VERSION, hunk by hunk'
 	@echo '  clean      - remove build/; the cache stays (~/.cache/mglru-kvm, safe to delete)'
 
+deps:
+	lab/deps.sh
+
 run: kernel
 	lab/run.sh
 
-bench:
-	lab/deps.sh
-	lab/bench.sh --check
-	$(MAKE) kernel
+bench: can-bench kernel
 	lab/bench.sh
 
-report:
-	lab/deps.sh
+can-bench: deps
+	lab/bench.sh --check
+
+report: deps
 	lab/report.sh
 
 check:
@@ -66,8 +68,7 @@ check-series:
 coverage:
 	lab/check.sh kernels coverage
 
-soak:
-	lab/deps.sh
+soak: deps
 	lab/soak.sh
 
 mutants:
@@ -76,13 +77,11 @@ mutants:
 bench-aging: kernel
 	lab/bench-aging.sh
 
-kernel:
-	lab/deps.sh
+kernel: deps
 	lab/build.sh stock
 	lab/build.sh patched
 
-deb:
-	lab/deps.sh
+deb: deps
 	lab/deb.sh $(CONFIG)
 
 shell: kernel

@@ -180,24 +180,18 @@ require_nested()
 		"load kvm_intel or kvm_amd with nested=1, $2"
 }
 
-# available: memory of this machine, in MiB
-available()
-{
-	awk '$1 == "MemAvailable:" { printf "%d", $2 / 1024 }' /proc/meminfo
-}
-
 # fitting_jobs: one for each CPU, if there is the memory
 fitting_jobs()
 {
-	local jobs=$(($(available) / HOST_MIB))
+	local jobs=$(($(mib_of MemAvailable) / HOST_MIB))
 	[ $jobs -lt "$(nproc)" ] || jobs=$(nproc)
 	echo $((jobs ? jobs : 1))
 }
 
 require_room()
 {
-	[ "$(available)" -ge $((JOBS * HOST_MIB)) ] ||
-		die "HOST_MIB=$HOST_MIB, JOBS=$JOBS: this machine has $(available) MiB available" 'let one be less'
+	[ "$(mib_of MemAvailable)" -ge $((JOBS * HOST_MIB)) ] ||
+		die "HOST_MIB=$HOST_MIB, JOBS=$JOBS: this machine has $(mib_of MemAvailable) MiB available" 'let one be less'
 }
 
 # require_cpus: as many as the lab's kernels are configured for
@@ -450,16 +444,22 @@ run()
 	one_run "$@" "$key" &
 }
 
+# run_names: those of an arm's runs
+run_names()
+{
+	seq "$RUNS"
+	seq -f 'counts%.0f' "$COUNTS"
+}
+
 # Another arm is the first in each run and workload, so that none is always measured after another.
 measure()
 {
-	local run_nr workload i shift
-	for ((run_nr = 1; run_nr <= RUNS + COUNTS; run_nr++)); do
-		shift=$((run_nr - 1))
+	local name workload i first=0 shift
+	for name in $(run_names); do
+		shift=$((first++))
 		for workload in "${workloads[@]}"; do
 			for ((i = 0; i < ${#arms[@]}; i++)); do
-				run "$workload" "${arms[(i + shift) % ${#arms[@]}]}" \
-					"$([ $run_nr -le "$RUNS" ] && echo $run_nr || echo counts$((run_nr - RUNS)))"
+				run "$workload" "${arms[(i + shift) % ${#arms[@]}]}" "$name"
 			done
 			shift=$((shift + 1))
 		done
@@ -484,12 +484,9 @@ is_comparable()
 # is_whole WORKLOAD ARM: so were all runs
 is_whole()
 {
-	local i
-	for ((i = 1; i <= RUNS; i++)); do
-		is_comparable "$1" "$2" $i || return 1
-	done
-	for ((i = 1; i <= COUNTS; i++)); do
-		is_comparable "$1" "$2" counts$i || return 1
+	local name
+	for name in $(run_names); do
+		is_comparable "$1" "$2" "$name" || return 1
 	done
 }
 
@@ -515,10 +512,9 @@ table_arms()
 # results WORKLOAD ARM...: the files, of the runs that were asked for
 results()
 {
-	local arm i
+	local arm name
 	for arm in "${@:2}"; do
-		for ((i = 1; i <= RUNS; i++)); do echo "$OUT/$1/$arm-$i/results"; done
-		for ((i = 1; i <= COUNTS; i++)); do echo "$OUT/$1/$arm-counts$i/results"; done
+		for name in $(run_names); do echo "$OUT/$1/$arm-$name/results"; done
 	done
 }
 

@@ -38,6 +38,12 @@ room()
 		"free some space, or set XDG_CACHE_HOME to a place that has it"
 }
 
+# mib_of NAME: what /proc/meminfo says
+mib_of()
+{
+	awk -v name="$1:" '$1 == name { printf "%d", $2 / 1024 }' "${MEMINFO:-/proc/meminfo}"
+}
+
 # architecture CONFIG: what lab/configs/CONFIG.config is for, if not x86: the directory under arch/ and
 # the prefix of the cross compiler
 architecture()

@@ -451,8 +451,8 @@ worse_text()
 
 		Of the workloads that is what has a star: ministat finds the difference from stock-mglru
 		real, at 95 %, so one of 20 figures without any difference has one, for the better or for the
-		worse.  Of aging it is what costs more than 1 % more, of the selftests what passes no longer.  run.txt is of a
-		single run, and its totals differ as much between two runs of one kernel: it is not judged.
+		worse.  Of aging it is what costs more than 1 % more, of the selftests what passes no longer.
+		run.txt is of a single run, and its totals differ as much between two runs of one kernel: it is not judged.
 
 	HEAD
 	while IFS=$'\t' read -r _ part compared better worse; do

@@ -58,7 +58,6 @@ PARAMETERS_OF_ALL=(
 	'WAITS_LOG_MIB 4 256 room to note waits for mmu_lock in, of all CPUs'
 )
 FILES=$ROOT/build/workloads/files
-MEMINFO=/proc/meminfo
 # What QEMU and all else want besides the guests' memory.
 SPARE_MIB=512
 LRU_GEN=/sys/kernel/debug/lru_gen
@@ -205,12 +204,6 @@ require_room()
 			'add some, or make the guests smaller: see lab/bench.sh --help'
 	[ "$memory" -ge $needed ] || die "this machine has $memory MiB of memory available, $needed are needed" \
 		'make the guests smaller: see lab/bench.sh --help'
-}
-
-# mib_of NAME: what /proc/meminfo says
-mib_of()
-{
-	awk -v name="$1:" '$1 == name { printf "%d", $2 / 1024 }' $MEMINFO
 }
 
 # read_parameters [PRINT]: from the environment, if they are not there what emulated hosts have
@@ -638,7 +631,7 @@ report_machine()
 	echo "config $(booted_configuration)"
 	[ "$on" = tcg ] || sed -n 's/^model name[^:]*: */cpu_model /p' /proc/cpuinfo | sed -n 1p
 	echo "cpus $(nproc)"
-	echo "memory_mib $(awk '/^MemTotal/ { printf "%d", $2 / 1024 }' /proc/meminfo)"
+	echo "memory_mib $(mib_of MemTotal)"
 	[ "$aged" = "$CGROUP" ] || echo "aged ${aged##*/}"
 }
 

@@ -284,7 +284,7 @@ comparable()
 	printf '%s\n' "${@:2}" >"$T/of/one/patched-on-$1/done"
 }
 
-others=(is_comparable is_whole incomparable table_arms -- "OUT=$T/of RUNS=2 COUNTS=1 machine=host" "$(grep ^ALL_ARMS= "$LAB/bench.sh")"
+others=(is_comparable run_names is_whole incomparable table_arms -- "OUT=$T/of RUNS=2 COUNTS=1 machine=host" "$(grep ^ALL_ARMS= "$LAB/bench.sh")"
 	'arms=(stock-mglru)' 'key() { printf "%s\n" mine lab; }' 'table_arms one')
 comparable 1 kernel lab
 comparable 2 kernel lab

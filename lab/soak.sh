@@ -18,13 +18,16 @@ TESTS=(kvm:aging_race_test kvm:dirty_aging_race_test kvm:aging_fault_test)
 minutes=${MINUTES:-60}
 tests=0 failed=0
 
+# The first CPU that finds something would stop the others while they still say what they have found.
+TALK='panic_on_warn=0 sysctl.kernel.panic_on_oops=0 kasan_multi_shot'
+
 # race KERNEL: its results as TAP
 race()
 {
 	if [ "$1" = kcsan ]; then
 		"$LAB/kcsan.sh" -o "$OUT/boot" "${TESTS[@]}"
 	else
-		"$LAB/boot.sh" -j -s 3 -k "$1" -m 3072 -t 7200 -o "$OUT/boot" -- \
+		"$LAB/boot.sh" -j -s 3 -k "$1" -m 3072 -t 7200 -a "$TALK" -o "$OUT/boot" -- \
 			"$LAB/vm-kselftest.sh" -o 3000 "${TESTS[@]}"
 	fi
 }

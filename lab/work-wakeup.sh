@@ -30,7 +30,7 @@ PARAMETERS=(
 	'WAKEUP_TABS 8 8 parts of that memory, one of which is used when it wakes up'
 	'WAKEUP_PERIOD_MS 90 1000 how often it wakes up'
 	'WAKEUP_SECONDS 10 120 time of the load'
-	'WAKEUP_LIMIT_PERCENT 50 60 limit in percent of the size of the guests and the process'
+	'WAKEUP_LIMIT_PERCENT 60 60 limit in percent of the size of the guests and the process'
 )
 
 # Sooner or later one of the guests has all of its memory: walking it is no cold work any more.

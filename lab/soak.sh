@@ -18,7 +18,8 @@ TESTS=(kvm:aging_race_test kvm:dirty_aging_race_test kvm:aging_fault_test)
 minutes=${MINUTES:-60}
 tests=0 failed=0
 
-# The first CPU that finds something would stop the others while they still say what they have found.
+# The first CPU that finds something would stop the others while they still say what they have found.  What
+# is left may wait for what died: the limit of race() ends that.
 TALK='panic_on_warn=0 sysctl.kernel.panic_on_oops=0 kasan_multi_shot'
 
 # race KERNEL: its results as TAP

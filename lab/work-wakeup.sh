@@ -6,14 +6,15 @@
 #
 # As with ChromeOS's VMs and tabs: all of them are in one cgroup, and the generations decide whose
 # memory is swapped out.  If guests looked hotter than processes it would be that of the process, and it
-# would have to wait for its memory when it wakes up (lab/wakeup.c).  Meanwhile each guest keeps
-# a hot set busy and walks cold memory (lab/guest-touch.sh).
+# would have to wait for its memory when it wakes up (lab/wakeup.c).  Meanwhile each guest keeps a hot set
+# busy, and walks cold memory at a pace (lab/guest-touch.sh): if it walked as fast as it can, memory would
+# be short only until it has all of it; or, with a lower limit, nobody would get anything done.
 #
 # The case is a tab that was left alone long enough for its memory to be among the oldest, and is looked
-# at again: not one that is in use all the time.  The process has several, and goes from one to the next,
-# so that each is idle for as long as the others take and there are enough of them for p99, which takes 100.
-# On an emulated host 3 to 8 generations begin in a second, of which it keeps 4, and a second passes slowly:
-# 0.7 s are long there.
+# at again: not one that is in use all the time.  The process has many, and goes from one to the next, so
+# that each is idle for longer than the guests' cold memory; and it does so often enough for p99, which
+# takes 100.  On an emulated host two generations begin in a second, of which it keeps 4, and a tab is idle
+# for 2.9 s.
 set -eu
 
 LAB=$(cd "$(dirname "$0")" && pwd)
@@ -23,17 +24,19 @@ LAB=$(cd "$(dirname "$0")" && pwd)
 # shellcheck disable=SC2034 # for work.sh
 PARAMETERS=(
 	'WAKEUP_GUESTS 2 2 guests'
-	'WAKEUP_GUEST_MIB 80 2048 memory of each of the guests'
+	'WAKEUP_GUEST_MIB 96 2048 memory of each of the guests'
 	'WAKEUP_HOT_MIB 12 512 memory that each keeps busy'
-	'WAKEUP_COLD_MIB 24 1024 memory that each walks besides'
+	'WAKEUP_COLD_MIB 40 1024 memory that each walks besides'
+	'WAKEUP_COLD_PARTS 20 64 parts of that memory'
+	'WAKEUP_COLD_PERIOD_MS 90 250 how often it walks the next one'
 	'WAKEUP_PROCESS_MIB 16 512 memory of the process'
-	'WAKEUP_TABS 8 8 parts of that memory, one of which is used when it wakes up'
+	'WAKEUP_TABS 32 32 parts of that memory, one of which is used when it wakes up'
 	'WAKEUP_PERIOD_MS 90 1000 how often it wakes up'
 	'WAKEUP_SECONDS 10 120 time of the load'
 	'WAKEUP_LIMIT_PERCENT 60 60 limit in percent of the size of the guests and the process'
 )
 
-# Sooner or later one of the guests has all of its memory: walking it is no cold work any more.
+# In any arm a guest walks as many parts; one that is late makes the next one late, and leaves none out.
 # shellcheck disable=SC2034 # for work.sh
 cold_work=
 
@@ -63,7 +66,7 @@ prepare_load()
 	for ((i = 1; i <= WAKEUP_GUESTS; i++)); do
 		start_guest "guest$i" "$CGROUP" -i plain -m "$WAKEUP_GUEST_MIB" -f "$FILES/wakeup" \
 			-f "$LAB/guest-touch.sh" -- guest-touch.sh $((WAKEUP_SECONDS + 1)) "$WAKEUP_HOT_MIB" \
-			"$WAKEUP_COLD_MIB" "$SEED" "$SAMPLE_MS"
+			"$WAKEUP_COLD_MIB" "$SEED" "$SAMPLE_MS" process "$WAKEUP_COLD_PERIOD_MS" "$WAKEUP_COLD_PARTS"
 		until_line "guest$i" ready
 		loaded+=("guest$i")
 	done
@@ -81,14 +84,14 @@ sum_up_guests()
 {
 	awk -v guests="$WAKEUP_GUESTS" '
 		{ key = $1; sub(/^guest[0-9]*_/, "", key) }
-		key ~ /^(hot|cold)_pages$/ { pages[key] += $2 }
-		key ~ /^hot_(p[0-9]*|longest)_us$/ {
+		key == "hot_pages" { pages += $2 }
+		key ~ /^(hot|cold)_(p[0-9]*|longest)_us$/ {
 			n[key]++
 			if ($2 > worst[key])
 				worst[key] = $2
 		}
 		END {
-			for (key in pages) printf "%s %.0f\n", key, pages[key]
+			printf "hot_pages %.0f\n", pages
 			for (key in worst)
 				if (n[key] == guests)
 					print "worst_" key, worst[key]

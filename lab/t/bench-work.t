@@ -90,8 +90,9 @@ done
 # The arguments after "--" are env, settings, the script, the arm, what, and the pressure.
 cat >"$R/lab/boot.sh" <<'BOOT'
 #!/bin/bash
-while getopts ik:m:s:t:o: option; do
+while getopts ia:k:m:s:t:o: option; do
 	case $option in
+	a) echo "$OPTARG" >>"$FAKE/cmdlines" ;;
 	k) kernel=$OPTARG ;;
 	o) out=$OPTARG ;;
 	esac
@@ -147,6 +148,7 @@ works 'results make a table' bench ACCEL=tcg JOBS=1
 works 'each arm ran five times, and as often with probes' boots 80
 works 'the arms take turns' order stock-mglru stock-classic patched-off patched-on \
 	stock-classic patched-off patched-on stock-mglru stock-classic patched-off patched-on stock-mglru
+works "guests' timers expire with the tick of the host" [ "$(sort -u "$T/cmdlines")" = highres=off ]
 works 'the pressure is handed on' grep -q 'work-two.sh stock-mglru work 50' "$T/boots"
 works 'as are parameters' grep -q ' ONE_MIB=10 ' "$T/boots"
 works 'each run has a seed' grep -q 'stock-mglru 5 .* SEED=5 ' "$T/boots"
@@ -393,8 +395,9 @@ worst()
 }
 
 works 'several guests' worst 2 'guest1_hot_pages 10' 'guest2_hot_pages 5' 'guest1_hot_p50_us 7.5' 'guest2_hot_p50_us 3' \
-	'guest1_hot_p99_us 70'
+	'guest1_hot_p99_us 70' 'guest1_cold_p50_us 9' 'guest2_cold_p50_us 12'
 says 'their work is added up' 'hot_pages 15'
 says 'of latencies it is the worst one' 'worst_hot_p50_us 7.5'
+says 'in cold memory as well' 'worst_cold_p50_us 12'
 works 'not where one of them has none' [ -z "$(grep p99 "$T/out")" ]
 done_testing

@@ -73,6 +73,9 @@ says 'the machine is named' 'stock kernel, '
 works 'what it printed is kept' grep -qx hello "$REPO/build/run/stock-true/results"
 works 'the kernel stops at a warning' grep -q 'panic=-1 panic_on_warn=1' "$T/arguments"
 works 'and does not boot again' grep -q -e -no-reboot "$T/arguments"
+exits 0 'more of the command line' env results='lab: exit 0\n' PATH="$T/bin:$PATH" \
+	"$REPO/lab/boot.sh" -k stock -a panic_on_warn=0 -- true
+works 'which overrides the rest' grep -q 'panic_on_warn=1 .*panic_on_warn=0' "$T/arguments"
 exits 1 'a command that fails' env results='lab: exit 7\n' PATH="$T/bin:$PATH" \
 	"$REPO/lab/boot.sh" -k stock -- false
 says 'the files are named' "$REPO/build/run/stock-false/console and "

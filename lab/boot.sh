@@ -99,8 +99,9 @@ find_image()
 # exit for EOI.  For QEMU (7.2 to 10.0) an interrupt that KVM injects is pending until
 # the next exit, and if it has to stop emulating before that it delivers the interrupt
 # once more, even to a guest that has interrupts off and holds the lock that the handler
-# takes, or one that has not changed to the kernel's GS yet.  Handlers begin with EOI, but with PV EOI they
-# do not exit for it.  With -i it stops at timers of the host only, so these are better not close together.
+# takes, or one that has not changed to the kernel's GS yet.  Handlers begin with EOI,
+# but with PV EOI they do not exit for it.  With -i it stops at timers of the host only,
+# so these are better not close together.
 qemu_machine()
 {
 	command -v qemu-system-x86_64 >/dev/null || die 'no qemu-system-x86_64' 'lab/deps.sh installs it'

@@ -22,11 +22,10 @@
 #	report_load	print what the load achieved; the guests have ended
 # and the array loaded, the guests that have a load; it may set aged, the cgroup whose aging is
 # timed (all of it), and cold_work, the key of what the load does with memory that is not there
-# (cold_pages); none if that is there sooner or later, or if every arm does as much.  What happens from the
-# beginning to the end of the load is measured.  Where one arm does more in the same time it also swaps more:
-# such numbers are
-# printed per 1000 of that work as well, or without cold_work per second of the load, and those of aging that
-# were counted per 1000 pages that reclaim has scanned.
+# (cold_pages); none if that is there sooner or later, or if every arm does as much.  What happens from
+# the beginning to the end of the load is measured.  Where one arm does more in the same time it also swaps
+# more: such numbers are printed per 1000 of that work as well, or without cold_work per second of the
+# load, and those of aging that were counted per 1000 pages that reclaim has scanned.
 #
 # SEED is that of what is random in the guests, of where they begin to touch their memory, and of when the
 # load begins, within a tenth of a second: an emulated host does the same each time, and reclaim may go one way

@@ -230,13 +230,13 @@ choose_machine()
 		machine=kvm OUT=$ROOT/build/workloads-kvm
 		HOST_MIB=${HOST_MIB:-8192} HOST_CPUS=${HOST_CPUS:-4} JOBS=${JOBS:-1}
 		what="hardware virtualization, $HOST_CPUS CPUs"
-		clock=(-s "$HOST_CPUS" -t 900)
+		clock=(-s "$HOST_CPUS") limit=900
 	else
 		HOST_MIB=${HOST_MIB:-1024} HOST_CPUS=${HOST_CPUS:-1}
 		[ "$HOST_CPUS" = 1 ] || die "HOST_CPUS=$HOST_CPUS: emulated hosts have one CPU" 'leave it out'
 		# While a guest takes an interrupt the emulator must not have to stop, see qemu_machine() of boot.sh.
 		# It does at each of the host's timers: if guests' expire with its tick, the next one is far.
-		clock=(-i -t 600 -a highres=off)
+		clock=(-i -a highres=off) limit=600
 	fi
 	positive HOST_MIB
 	positive HOST_CPUS
@@ -404,7 +404,7 @@ one_run()
 	if [ "$machine" = host ]; then
 		stoppable timeout 3600 "${command[@]}" >"$dir/results" 2>"$dir/log"
 	else
-		stoppable "$LAB/boot.sh" -k "${arm%%-*}" -m "$HOST_MIB" "${clock[@]}" -o "$dir" -- "${command[@]}" \
+		stoppable "$LAB/boot.sh" -k "${arm%%-*}" -m "$HOST_MIB" "${clock[@]}" -t "$limit" -o "$dir" -- "${command[@]}" \
 			>/dev/null 2>"$dir/log" && right_machine "$dir/log"
 	fi || {
 		tail -n 20 "$dir/log" >&2

@@ -14,7 +14,7 @@ done(name) = name eq 'file' ? 'reads' : name eq 'store' ? 'requests' : 'pages wr
 set yrange [0:*]
 stats data using 1 name 'time' nooutput
 set xrange [0:time_max]
-set format y '%.0s%c'
+set format y '%.1s%c'
 set multiplot layout panels, 1 margins screen 0.09, 0.97, up(56), down(126) spacing screen 0, up(58)
 do for [i = 1:panels] {
 	name = word(names, i)

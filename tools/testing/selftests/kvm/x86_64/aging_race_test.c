@@ -110,7 +110,12 @@
 #define PAUSE_US		200
 /* Waiting for something to happen is given up after so many milliseconds. */
 #define PATIENCE_MS		5000
-/* How often the time of a subtest is extended, and when it is killed. */
+/*
+ * The same, times the number of racers, for a vCPU to meet a userfaultfd: others may have
+ * made that impossible, but the more there are the longer it takes.
+ */
+#define UFFD_PATIENCE_MS	20
+/* How often the time of a subtest is extended, and when it is ended. */
 #define MAX_EXTENSIONS		40
 #define TIMEOUT			(120 + 2 * MAX_EXTENSIONS * options.seconds)
 
@@ -471,6 +476,8 @@ struct racer {
 	u64 nr_done;
 	pthread_t thread;
 };
+
+static int nr_racers;
 
 static u32 random_below(struct racer *racer, u32 end)
 {
@@ -948,7 +955,7 @@ static const char *setup_uffd(struct racer *racer)
 	return NULL;
 }
 
-/* Resolve the next fault within a few milliseconds; returns whether there was one. */
+/* Returns whether there was a fault to resolve. */
 static bool resolve_uffd(struct racer *racer)
 {
 	struct pollfd pollfd = { .fd = racer->fd, .events = POLLIN };
@@ -956,7 +963,8 @@ static bool resolve_uffd(struct racer *racer)
 	struct uffdio_zeropage zero = {};
 	struct uffd_msg msg;
 
-	if (poll(&pollfd, 1, 20) <= 0 || read(racer->fd, &msg, sizeof(msg)) != sizeof(msg))
+	if (poll(&pollfd, 1, UFFD_PATIENCE_MS * nr_racers) <= 0 ||
+	    read(racer->fd, &msg, sizeof(msg)) != sizeof(msg))
 		return false;
 	unprotect.range.start = msg.arg.pagefault.address & ~(SZ_4K - 1ull);
 	unprotect.range.len = SZ_4K;
@@ -1180,8 +1188,6 @@ static struct racer racers[] = {
  *                          the race
  ******************************************************************************/
 
-static int nr_racers;
-
 static void *run_racer(void *arg)
 {
 	struct racer *racer = arg;
@@ -1337,12 +1343,22 @@ static const char *select_racers(const char *name)
 	return NULL;
 }
 
+/* Who hangs is one of those that did less than the others.  Racers print nothing. */
+static void handle_alarm(int signal)
+{
+	print_parties();
+	ksft_print_msg("still running after %u s\n", TIMEOUT);
+	fflush(stdout);
+	_exit(KSFT_FAIL);
+}
+
 /* In a process of its own; returns whether it failed. */
 static bool run_subtest(const char *name)
 {
 	const char *reason;
 	int nr;
 
+	signal(SIGALRM, handle_alarm);
 	alarm(TIMEOUT);
 	TEST_ASSERT(memcg_create(&memcgs[0]) && memcg_enter(&memcgs[0]), "no memory cgroup");
 	TEST_ASSERT(write_file(LRU_GEN_ENABLED, "y"), "can't write " LRU_GEN_ENABLED);

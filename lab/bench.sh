@@ -217,7 +217,8 @@ use_kvm()
 	nested || { say "guests of this machine can't have guests: the host is emulated"; return 1; }
 }
 
-# What the runs have in common: machine, OUT, what to boot with, and how many at a time
+# What the runs have in common: machine, OUT, what to boot with, how many at a time, and the limit of one in seconds,
+# which does not decide about its results: see key()
 choose_machine()
 {
 	machine=tcg what='emulated AMD, 1 CPU, 1 instruction = 1 ns, timers at 250 Hz'
@@ -250,7 +251,7 @@ choose_machine()
 
 choose_host()
 {
-	machine=host OUT=$ROOT/build/workloads-host what='this machine'
+	machine=host OUT=$ROOT/build/workloads-host what='this machine' limit=3600
 	[ "$ACCEL" != tcg ] ||
 		die 'ACCEL=tcg, ON=host: what runs on this machine is not emulated' 'leave one of them out'
 	[ "${JOBS:-1}" = 1 ] || die "JOBS=$JOBS: runs on hardware would disturb each other" 'leave it out'
@@ -402,7 +403,7 @@ one_run()
 		LAB_MACHINE="$machine" "$(script "$workload")" "$arm" "$what")
 	[ -z "$(pressure "$workload")" ] || command+=("$(pressure "$workload")")
 	if [ "$machine" = host ]; then
-		stoppable timeout 3600 "${command[@]}" >"$dir/results" 2>"$dir/log"
+		stoppable timeout "$limit" "${command[@]}" >"$dir/results" 2>"$dir/log"
 	else
 		stoppable "$LAB/boot.sh" -k "${arm%%-*}" -m "$HOST_MIB" "${clock[@]}" -t "$limit" -o "$dir" -- "${command[@]}" \
 			>/dev/null 2>"$dir/log" && right_machine "$dir/log"

@@ -12,7 +12,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 passed=0 failed=0 skipped=0
-vm_groups=()
+groups_beside=()
 built=y
 wanted=("$@")
 
@@ -72,9 +72,9 @@ bootable()
 	return 1
 }
 
-# vm_group NAME COMMAND...: a group that needs one CPU to emulate one, so that several run at
-# the same time; finish_vm_groups() tells how they went
-vm_group()
+# group_beside NAME COMMAND...: a group that needs one CPU, so that several run at the same time;
+# finish_groups() tells how they went
+group_beside()
 {
 	local name=$1
 	shift
@@ -82,7 +82,7 @@ vm_group()
 	mkdir -p "$LOGS"
 	wait_for_cpu
 	say "=== $name"
-	vm_groups+=("$name")
+	groups_beside+=("$name")
 	{
 		rc=0
 		"$@" </dev/null >"$LOGS/check-$name.tap" 2>"$LOGS/check-$name.log" || rc=$?
@@ -91,16 +91,16 @@ vm_group()
 	} &
 }
 
-finish_vm_groups()
+finish_groups()
 {
 	local name
 	wait
-	for name in "${vm_groups[@]}"; do
+	for name in "${groups_beside[@]}"; do
 		quiet <"$LOGS/check-$name.tap"
 		[ "$(cat "$LOGS/check-$name.rc")" -eq 0 ] || cat "$LOGS/check-$name.log" >&2
 		count "$(cat "$LOGS/check-$name.rc")" "$name" "$LOGS/check-$name.tap"
 	done
-	vm_groups=()
+	groups_beside=()
 }
 
 # asked_for NAME: a pattern selects it, and not because there is none
@@ -112,7 +112,7 @@ asked_for()
 # long_group NAME COMMAND...: one that takes long, and runs only where it is asked for
 long_group()
 {
-	! asked_for "$1" || vm_group "$@"
+	! asked_for "$1" || group_beside "$@"
 }
 
 # long_group_alone NAME COMMAND...: one that needs all CPUs besides
@@ -182,10 +182,11 @@ intel()
 groups()
 {
 	local test before ours=() more some
-	group lint "$LAB/lint.sh"
 	for test in "$LAB"/t/*.t; do
-		group "lab-$(basename "$test" .t)" "$test"
+		group_beside "lab-$(basename "$test" .t)" "$test"
 	done
+	group lint "$LAB/lint.sh"
+	finish_groups
 	before=$failed
 	group kernels kernels
 	[ $failed -eq "$before" ] || built=n
@@ -194,30 +195,30 @@ groups()
 	group series "$LAB/series.sh"
 	group update "$LAB/update.sh" check
 	! bootable deb || group deb "$LAB/deb-test.sh"
-	vm_group kunit "$LAB/kunit.sh"
-	vm_group lrugen "$LAB/lrugen.sh"
+	group_beside kunit "$LAB/kunit.sh"
+	group_beside lrugen "$LAB/lrugen.sh"
 	mapfile -t ours < <(cat "$CACHE/kselftest/ours.txt" 2>/dev/null)
-	vm_group kselftest kselftest patched '' "${ours[@]}"
-	vm_group kselftest-legacy-mmu kselftest patched kvm.tdp_mmu=0 "${ours[@]}"
-	vm_group kselftest-shadow kselftest patched kvm_amd.npt=0 "${ours[@]}"
+	group_beside kselftest kselftest patched '' "${ours[@]}"
+	group_beside kselftest-legacy-mmu kselftest patched kvm.tdp_mmu=0 "${ours[@]}"
+	group_beside kselftest-shadow kselftest patched kvm_amd.npt=0 "${ours[@]}"
 	# What is new must fail without the series, else its test proves nothing.
-	vm_group kselftest-stock kselftest stock '' -n "${ours[@]}"
-	vm_group kunit-debug "$LAB/kunit.sh" debug
+	group_beside kselftest-stock kselftest stock '' -n "${ours[@]}"
+	group_beside kunit-debug "$LAB/kunit.sh" debug
 	# "make soak" has the races on it, on CPUs that run in parallel
-	vm_group kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test
-	vm_group kselftest-small small kvm:aging_race_test kvm:dirty_aging_race_test
-	vm_group kselftest-arm64 "$LAB/arm64.sh"
+	group_beside kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test
+	group_beside kselftest-small small kvm:aging_race_test kvm:dirty_aging_race_test
+	group_beside kselftest-arm64 "$LAB/arm64.sh"
 	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than
 	# the rest together is "make check-intel".
 	some='-v every_8th -v aliased_memory -v dirty_log -f memory -f nested'
-	vm_group intel-ept intel '' "$some" kvm:lru_gen_aging_test
-	vm_group intel-eptad0 intel kvm_intel.eptad=0 "$some" kvm:lru_gen_aging_test
-	vm_group intel-shadow intel kvm_intel.ept=0 "$some" kvm:lru_gen_aging_test
+	group_beside intel-ept intel '' "$some" kvm:lru_gen_aging_test
+	group_beside intel-eptad0 intel kvm_intel.eptad=0 "$some" kvm:lru_gen_aging_test
+	group_beside intel-shadow intel kvm_intel.ept=0 "$some" kvm:lru_gen_aging_test
 	more=("${ours[@]}" kvm:dirty_log_test kvm:dirty_log_perf_test kvm:access_tracking_perf_test)
 	long_group all-intel-ept intel '' '' "${more[@]}"
 	long_group all-intel-eptad0 intel kvm_intel.eptad=0 '' "${more[@]}"
 	long_group all-intel-shadow intel kvm_intel.ept=0 '' "${more[@]}"
-	finish_vm_groups
+	finish_groups
 	# "make check-suite": each runs two VMs
 	long_group_alone suite-mm "$LAB/suite.sh" mm
 	long_group_alone suite-kvm "$LAB/suite.sh" kvm

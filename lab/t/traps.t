@@ -15,7 +15,7 @@ exists()
 	case $kind in
 	kunit) grep -qE "KUNIT_CASE(_PARAM)?\(${name}[,)]" "$ROOT"/{mm,arch/x86/kvm/mmu}/tests/*_kunit.c ;;
 	mutant) [ -f "$LAB/mutants/$name.patch" ] ;;
-	check) grep -qE "group(_alone)? $name( |\$)" "$LAB/check.sh" || [ -f "$LAB/t/${name#lab-}.t" ] ;;
+	check) grep -qE "group(_alone|_beside)? $name( |\$)" "$LAB/check.sh" || [ -f "$LAB/t/${name#lab-}.t" ] ;;
 	*)
 		source=$(find "$TESTS" -name "$kind.c")
 		[ -n "$source" ] && grep -qE "[ (]${name}[),]|\"$name\"" "$source" ;;

@@ -108,6 +108,8 @@
 
 /* Between two steps, times the number of racers squared: let the guest use its memory. */
 #define PAUSE_US		200
+/* The same once the time is extended, of those who did something, for those who did not. */
+#define LONG_PAUSE_US		4000
 /* Waiting for something to happen is given up after so many milliseconds. */
 #define PATIENCE_MS		5000
 /*
@@ -1136,11 +1138,15 @@ static bool step_numa(struct racer *racer)
 	struct range range = random_range(racer, false);
 	int to = random_below(racer, 2);
 	unsigned long i, mask = BIT(nodes[to]);
+	bool ok;
 
-	if (!get_nodes(range, before) ||
-	    syscall(__NR_mbind, range.start, range.size, MPOL_BIND, &mask,
-		    BITS_PER_LONG + 1, MPOL_MF_MOVE) ||
-	    !get_nodes(range, after))
+	ok = get_nodes(range, before) &&
+	     !syscall(__NR_mbind, range.start, range.size, MPOL_BIND, &mask,
+		      BITS_PER_LONG + 1, MPOL_MF_MOVE) &&
+	     get_nodes(range, after);
+	/* With policies of its own a part of a block would be a VMA of its own: no huge page. */
+	syscall(__NR_mbind, range.start, range.size, MPOL_DEFAULT, NULL, 0, 0);
+	if (!ok)
 		return false;
 	for (i = 0; i < range.size / SZ_4K; i++) {
 		if (before[i] == nodes[!to] && after[i] == nodes[to])
@@ -1188,16 +1194,20 @@ static struct racer racers[] = {
  *                          the race
  ******************************************************************************/
 
+static bool extended;
+
 static void *run_racer(void *arg)
 {
 	struct racer *racer = arg;
+	u32 us;
 
 	racer->rng = new_guest_random_state(mix(options.seed + (racer - racers)));
 	while (!READ_ONCE(racer->stop)) {
 		if (racer->step(racer))
 			WRITE_ONCE(racer->nr_done, racer->nr_done + 1);
 		WRITE_ONCE(racer->nr_tries, racer->nr_tries + 1);
-		pause_randomly(racer, PAUSE_US * nr_racers * nr_racers);
+		us = READ_ONCE(extended) && racer->nr_done ? LONG_PAUSE_US : PAUSE_US;
+		pause_randomly(racer, us * nr_racers * nr_racers);
 	}
 	return NULL;
 }
@@ -1255,8 +1265,11 @@ static void run_race(void)
 		if (racer->runs)
 			racer->thread = start_thread(run_racer, racer);
 
-	for (i = 0; i <= MAX_EXTENSIONS && (!i || !everybody_did_something()); i++)
+	sleep(options.seconds);
+	for (i = 0; i < MAX_EXTENSIONS && !everybody_did_something(); i++) {
+		WRITE_ONCE(extended, true);
 		sleep(options.seconds);
+	}
 
 	stop_racers(false);
 	wait_for_last_round();

@@ -35,7 +35,7 @@ numbered()
 }
 
 works 'every line has a number and a bar' sh -c "! grep -vE '^(#.*|[0-9]+\. [^|]+ [|] .+|)\$' '$LAB/traps'"
-works 'no trap is missing' numbered 40
+works 'no trap is missing' numbered 42
 while read -r name; do
 	works "$name" exists "$name"
 done < <(names "$LAB/traps")

@@ -158,6 +158,15 @@ small()
 		exec "$@"' bash "$LAB/vm-kselftest.sh" "$@"
 }
 
+# full_swap: races on a host that has less swap than they need
+full_swap()
+{
+	"$LAB/boot.sh" -t 1200 -o "$ROOT/build/run/$name" -- \
+		env KSELFTEST_AGING_RACE_TEST_ARGS='-f host_swap_full -f all' \
+		"$LAB/vm-kselftest.sh" -s 2 kvm:aging_race_test || return
+	! grep 'host_swap_full # SKIP' "$ROOT/build/run/$name/results"
+}
+
 # debug TEST...: on a kernel that finds bugs, with two memory nodes
 debug()
 {
@@ -207,6 +216,7 @@ groups()
 	# "make soak" has the races on it, on CPUs that run in parallel
 	group_beside kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test
 	group_beside kselftest-small small kvm:aging_race_test kvm:dirty_aging_race_test
+	group_beside kselftest-full-swap full_swap
 	group_beside kselftest-arm64 "$LAB/arm64.sh"
 	# Only Intel has hosts without Accessed bits, and VMX guests.  What takes longer than
 	# the rest together is "make check-intel".

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs kselftests with the kernel's own runner; prints one flat TAP.
 #
-#   lab/boot.sh [OPTION...] -- lab/vm-kselftest.sh [-n] [-o SECONDS] [COLLECTION:TEST...]
+#   lab/boot.sh [OPTION...] -- lab/vm-kselftest.sh [-n] [-o SECONDS] [-s MIB] [COLLECTION:TEST...]
 #
 #   -n	the kernel lacks the series: tests of lab/new-behaviour must fail
 #   -o	time that a test may take (600): what it asks for itself is for real machines
+#   -s	swap, which is on zram and tests of reclaim need (256)
 #
 # It runs in a host VM of lab/boot.sh, on what "lab/build.sh selftests" has
-# installed; without a name, all of that.  It gives the VM swap on zram, which
-# the tests of reclaim need, and has a kernel with kmemleak look for leaks at last.
+# installed; without a name, all of that.  It has a kernel with kmemleak look for
+# leaks at last.
 # lab/kselftest.awk says what the lines mean; the exit code is 0 if none is "not ok".
 
 set -euo pipefail
@@ -18,14 +19,15 @@ set -euo pipefail
 
 TESTS=$CACHE/kselftest
 LEAKS=/sys/kernel/debug/kmemleak
-new='' patience=600 options=()
+new='' patience=600 swap=256 options=()
 
 [ -n "${LAB_KERNEL-}" ] || die 'not in a VM of the lab' "use: lab/boot.sh -- lab/${0##*/} $*"
 [ -f "$TESTS/kselftest-list.txt" ] || die "no tests in $TESTS" 'run: lab/build.sh selftests'
-while getopts no: option; do
+while getopts no:s: option; do
 	case $option in
 	n) new=$LAB/new-behaviour ;;
 	o) patience=$OPTARG ;;
+	s) swap=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
@@ -46,7 +48,7 @@ find_leaks()
 	cat $LEAKS
 }
 
-swap_on_zram 256M
+swap_on_zram "${swap}M"
 rc=0
 "$TESTS/run_kselftest.sh" -o "$patience" "${options[@]}" 2>&1 |
 	awk -v wanted="${tests[*]}" -v new="$new" -f "$LAB/kselftest.awk" || rc=$?

@@ -30,11 +30,12 @@
  * if one of them never did, and then fails: it would have shown nothing.
  *
  * At last the memory cgroups have to die, which they don't if a folio or something of a
- * VM has leaked.  Warnings of the kernel, other leaks and deadlocks are for those to
- * find who read the kernel's log; debug kernels see more.  Which pages are young is not
- * looked at (lru_gen_aging_test), nor is the dirty log (dirty_aging_race_test), and
- * nothing is measured.  What is random comes from a seed, but how threads interleave
- * does not.
+ * VM has leaked.  The pool of huge pages has to have its pages back before that: nobody
+ * else may use it meanwhile.  Warnings of the kernel, other leaks and deadlocks are for
+ * those to find who read the kernel's log; debug kernels see more.  Which pages are young
+ * is not looked at (lru_gen_aging_test), nor is the dirty log (dirty_aging_race_test), and
+ * nothing is measured.  What is random comes from a seed, but how threads interleave does
+ * not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +67,8 @@
 #include "svm_util.h"
 #include "lru_gen.h"
 
-#define HUGE_PAGES_POOL		"/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+#define HUGE_PAGES		"/sys/kernel/mm/hugepages/hugepages-2048kB"
+#define HUGE_PAGES_POOL		HUGE_PAGES "/nr_hugepages"
 #define KSM			"/sys/kernel/mm/ksm"
 #define COMPACT_MEMORY		"/proc/sys/vm/compact_memory"
 #define SPLIT_HUGE_PAGES	"/sys/kernel/debug/split_huge_pages"
@@ -570,6 +572,36 @@ static bool step_swap_full(struct racer *racer)
 	return ok && memcg_count(&memcgs[0], "memory.swap.events", "fail") != failed;
 }
 
+/* Half of what is kept, all of which may be in memory that can be swapped. */
+static const char *setup_small_swap(struct racer *racer)
+{
+	u64 kib = read_count("/proc/meminfo", "SwapTotal:");
+
+	return kib && kib <= NR_KEPT_PAGES * SZ_4K / 2 / SZ_1K ? NULL :
+	       "needs swap of 2 MiB or less";
+}
+
+/* How often there was no swap, but for those times that memory.swap.max was the reason. */
+static s64 count_swap_failures(void)
+{
+	u64 max = memcg_count(&memcgs[0], "memory.swap.events", "max");
+
+	return memcg_count(&memcgs[0], "memory.swap.events", "fail") - max;
+}
+
+/*
+ * More is to be paged out than the host has swap for.  With less than a batch of 64 pages
+ * left the multi-gen LRU does not try to swap any more, and CPUs may have as many of them.
+ */
+static bool step_host_swap_full(struct racer *racer)
+{
+	s64 failures = count_swap_failures();
+
+	madvise(MEMORY, MEMORY_SIZE, MADV_PAGEOUT);
+	return read_count("/proc/meminfo", "SwapFree:") < 64 * SZ_4K / SZ_1K &&
+	       count_swap_failures() > failures;
+}
+
 /* Any value, and n, that is without the multi-gen LRU. */
 static bool step_enabled(struct racer *racer)
 {
@@ -1045,17 +1077,33 @@ static bool step_thp(struct racer *racer)
 	return ok && read_count("/proc/vmstat", "thp_split_page") != nr;
 }
 
+static u64 read_number(const char *path)
+{
+	char text[32] = "";
+
+	read_file(path, text, sizeof(text));
+	return strtoul(text, NULL, 0);
+}
+
+/* Huge pages of the pool that are neither used nor reserved. */
+static s64 nr_huge_pages_left(void)
+{
+	return read_number(HUGE_PAGES "/free_hugepages") -
+	       read_number(HUGE_PAGES "/resv_hugepages");
+}
+
+static s64 nr_huge_pages_before;
+
 static const char *setup_hugetlb(struct racer *racer)
 {
+	u64 nr = read_number(HUGE_PAGES_POOL) + 8;
 	char text[32];
-	long nr;
 
-	read_file(HUGE_PAGES_POOL, text, sizeof(text));
-	nr = strtol(text, NULL, 0) + 8;
-	snprintf(text, sizeof(text), "%ld", nr);
+	snprintf(text, sizeof(text), "%lu", nr);
 	write_file(HUGE_PAGES_POOL, text);
-	if (!read_file(HUGE_PAGES_POOL, text, sizeof(text)) || strtol(text, NULL, 0) < nr)
+	if (read_number(HUGE_PAGES_POOL) < nr)
 		return "no huge pages to be had";
+	nr_huge_pages_before = nr_huge_pages_left();
 	return NULL;
 }
 
@@ -1067,6 +1115,17 @@ static bool step_hugetlb(struct racer *racer)
 	map_fixed(block(3), SZ_2M, 0);
 	pause_randomly(racer, 5000);
 	return true;
+}
+
+/* By default they are charged to no memory cgroup, which would not die if one leaked. */
+static void teardown_hugetlb(struct racer *racer)
+{
+	int ms;
+
+	for (ms = 0; ms < PATIENCE_MS && nr_huge_pages_left() < nr_huge_pages_before; ms++)
+		usleep(1000);
+	TEST_ASSERT(ms < PATIENCE_MS, "the pool had %ld huge pages left, and has %ld",
+		    nr_huge_pages_before, nr_huge_pages_left());
 }
 
 static const char *setup_ksm(struct racer *racer)
@@ -1159,6 +1218,7 @@ static struct racer racers[] = {
 	{ "age", "aging passes", NULL, step_age, .always = true },
 	{ "reclaim", "reclaims", setup_swap, step_reclaim, .always = true },
 	{ "swap_full", "times its swap was full", setup_swap, step_swap_full },
+	{ "host_swap_full", "times all swap was full", setup_small_swap, step_host_swap_full },
 	{ "vm_same_memory", "VMs", NULL, step_vm_same_memory },
 	{ "vm_other_memory", "VMs", NULL, step_vm_other_memory },
 	{ "child_vm", "VMs killed while reclaim asks them", setup_child_vm, step_child_vm },
@@ -1180,7 +1240,7 @@ static struct racer racers[] = {
 	{ "mremap", "ranges moved", NULL, step_mremap },
 	{ "fork", "processes", NULL, step_fork },
 	{ "thp", "huge pages collapsed and split", setup_thp, step_thp },
-	{ "hugetlb", "huge pages of the pool", setup_hugetlb, step_hugetlb,
+	{ "hugetlb", "huge pages of the pool", setup_hugetlb, step_hugetlb, teardown_hugetlb,
 	  .needs = HUGE_PAGES_POOL },
 	{ "ksm", "ranges merged", setup_ksm, step_ksm, teardown_ksm, .needs = KSM "/run" },
 	{ "compaction", "compactions", NULL, step_compaction, .needs = COMPACT_MEMORY },
@@ -1218,13 +1278,13 @@ static void stop_racers(bool always)
 
 	for (racer = racers; racer->name; racer++)
 		WRITE_ONCE(racer->stop, racer->always == always);
-	for (racer = racers; racer->name; racer++) {
-		if (!racer->runs || racer->always != always)
-			continue;
-		pthread_join(racer->thread, NULL);
-		if (racer->teardown)
+	for (racer = racers; racer->name; racer++)
+		if (racer->runs && racer->always == always)
+			pthread_join(racer->thread, NULL);
+	/* No children have copies of guest memory any more. */
+	for (racer = racers; racer->name; racer++)
+		if (racer->runs && racer->always == always && racer->teardown)
 			racer->teardown(racer);
-	}
 }
 
 /* Each vCPU wrote to some of its pages, and a step of each racer succeeded. */

@@ -11,8 +11,8 @@
 # so that is set; it also takes its process's number.  So nothing here forks more often where something
 # takes longer, before they have begun: the number is the same in each guest, but for threads of the kernel.
 #
-# The hot keys are asked for WARMUP-REQUESTS times before it says "ready", so that they are not where
-# populating the store has left them.  It begins when the host says so.  Prints requests per second,
+# Before it says "ready" it does the same with WARMUP-REQUESTS, which should be so many that reclaim has
+# once been through all that populating the store has left.  It begins when the host says so.  Prints requests per second,
 # percentiles of the hot ones' latency in microseconds, and lines
 #
 #	sample store SECONDS REQUESTS
@@ -130,7 +130,10 @@ exec 4<"$(echo /dev/vport*p2)"
 start_server
 populate
 date -s @1000000000 >/dev/null
+benchmark 100000000 "$keys" "$cold_clients" >/dev/null &
 (benchmark "$warmup" "$hot" "$clients" >/dev/null)
+kill $!
+wait $! || :
 echo 'ready'
 order
 date -s "@$((1000000000 + seed))" >/dev/null

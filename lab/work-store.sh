@@ -20,7 +20,7 @@ PARAMETERS=(
 	'STORE_KEYS 16000 300000 keys in the store'
 	'STORE_HOT_KEYS 2000 60000 those that are hot'
 	'STORE_BYTES 4000 4000 size of a value'
-	'STORE_WARMUP_REQUESTS 4000 120000 requests of hot keys before the load'
+	'STORE_WARMUP_REQUESTS 40000 2000000 requests of hot keys before the load, while others get any'
 	'STORE_REQUESTS 30000 2000000 requests of hot keys, which end the load'
 	'STORE_CLIENTS 4 16 how many of those at a time'
 	'STORE_COLD_CLIENTS 1 1 how many requests of any key at a time'

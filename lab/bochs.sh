@@ -26,9 +26,19 @@ bochs_machine()
 	cmdline="reboot=t hpet=disable mitigations=off clearcpuid=ht,aperfmperf $cmdline"
 }
 
+# named_by_scripts DIRECTORY: what is there and is named by a script there
+named_by_scripts()
+{
+	local file
+	for file in "$1"/*; do
+		! grep -qwF -- "${file##*/}" "$1"/*.sh || echo "$file"
+	done
+}
+
 # Busybox and bash, the lab, what runs kselftests and those that COMMAND names, at
 # their paths on this machine.  All kselftests would be a hundred MiB.  Without a
-# timeout(1) at that path, which busybox's is not, their runner waits for ever.
+# timeout(1) at that path, which busybox's is not, their runner waits for ever;
+# scripts ask whether they are run by root.
 bochs_initrd()
 {
 	local word test files timer=$INITRD/nmi-timer
@@ -39,9 +49,12 @@ bochs_initrd()
 		\( -path "$LAB/*" -o -name '*.sh' -o -name '*.txt' -o -name settings \) 2>/dev/null)
 	for word in "${command[@]}"; do
 		test=$CACHE/kselftest/${word/://}
-		[[ $word != *:* || ! -f $test ]] || files+=("$test")
+		[[ $word == *:* && -f $test ]] || continue
+		files+=("$test")
+		[[ $test != *.sh ]] || mapfile -t -O ${#files[@]} files < <(named_by_scripts "${test%/*}")
 	done
-	vm_initrd bochs /bin/bash /usr/bin/timeout "$timer" "${files[@]}"
+	mapfile -t files < <(printf '%s\n' "${files[@]}" | LC_ALL=C sort -u)
+	vm_initrd bochs /bin/bash /usr/bin/timeout /etc/passwd "$timer" "${files[@]}"
 	printf -v plan '%s\n' port=/dev/ttyS1 "$(quoted companion="$timer")"
 }
 

@@ -190,7 +190,7 @@ intel()
 
 groups()
 {
-	local test before ours=() more some
+	local test before ours=() more some suite
 	for test in "$LAB"/t/*.t; do
 		group_beside "lab-$(basename "$test" .t)" "$test"
 	done
@@ -230,14 +230,15 @@ groups()
 	long_group all-intel-shadow intel kvm_intel.ept=0 '' "${more[@]}"
 	finish_groups
 	# "make check-suite": each runs two VMs
-	long_group_alone suite-mm "$LAB/suite.sh" mm
-	long_group_alone suite-kvm "$LAB/suite.sh" kvm
-	long_group_alone suite-kvm-legacy-mmu "$LAB/suite.sh" kvm kvm.tdp_mmu=0
-	long_group_alone suite-kvm-shadow "$LAB/suite.sh" kvm kvm_amd.npt=0
-	long_group_alone suite-kvm-nested "$LAB/suite.sh" -n kvm
-	long_group_alone suite-intel-ept "$LAB/suite.sh" -b kvm
-	long_group_alone suite-intel-eptad0 "$LAB/suite.sh" -b kvm kvm_intel.eptad=0
-	long_group_alone suite-intel-shadow "$LAB/suite.sh" -b kvm kvm_intel.ept=0
+	for suite in mm kvm; do
+		long_group_alone suite-$suite "$LAB/suite.sh" $suite
+		long_group_alone suite-$suite-legacy-mmu "$LAB/suite.sh" $suite kvm.tdp_mmu=0
+		long_group_alone suite-$suite-shadow "$LAB/suite.sh" $suite kvm_amd.npt=0
+		long_group_alone suite-$suite-nested "$LAB/suite.sh" -n $suite
+		long_group_alone suite-$suite-intel-ept "$LAB/suite.sh" -b $suite
+		long_group_alone suite-$suite-intel-eptad0 "$LAB/suite.sh" -b $suite kvm_intel.eptad=0
+		long_group_alone suite-$suite-intel-shadow "$LAB/suite.sh" -b $suite kvm_intel.ept=0
+	done
 	long_group_alone configs "$LAB/steps.sh" configs
 	long_group_alone each-step "$LAB/steps.sh" each
 	long_group_alone coverage "$LAB/coverage.sh"

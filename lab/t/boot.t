@@ -125,9 +125,10 @@ fails 'Bochs: a terminal' 'without -i, -c and -p' intel -c -- true
 fails 'Bochs: a plugin' 'without -i, -c and -p' intel -p plugin.so -- true
 fails 'no Bochs' 'no bochs' env PATH="$T/few" "$REPO/lab/boot.sh" -b -k stock -- true
 mkdir -p "$T/cache/mglru-kvm/6.12/kselftest/kvm"
-for name in kvm/a_test kvm/b_test run_kselftest.sh; do
+for name in kvm/a_test kvm/b_test kvm/c_test run_kselftest.sh; do
 	echo test >"$T/cache/mglru-kvm/6.12/kselftest/$name"
 done
+echo '. ./c_test' >"$T/cache/mglru-kvm/6.12/kselftest/kvm/c_test.sh"
 export results='hello\nlab: exit 0\n'
 exits 0 'Bochs: a command that succeeds' intel -a kvm_intel.ept=0 -- true kvm:a_test kvm:none
 says 'Bochs: its output appears' hello
@@ -136,12 +137,22 @@ works 'Bochs: the kernel stops at a warning and ends the emulator' \
 	grep -q '^append .*reboot=t .*panic=-1 panic_on_warn=1' "$T/isolinux.cfg"
 works 'Bochs: it gets more of the command line' grep -q 'kvm_intel.ept=0$' "$T/isolinux.cfg"
 works 'Bochs: it has a terminal, though nobody else has' grep -q ^/dev/ "$T/tty"
-zcat "$REPO/build/initrd/bochs" | busybox cpio -t >"$T/out" 2>&1
+intel_files()
+{
+	zcat "$REPO/build/initrd/bochs" | busybox cpio -t 2>/dev/null | tee "$T/files" >"$T/out"
+}
+
+intel_files
 says 'Bochs: the VM has the lab' "${REPO#/}/lab/verdict.sh"
 says 'Bochs: and the test that the command names' "${T#/}/cache/mglru-kvm/6.12/kselftest/kvm/a_test"
 says 'Bochs: and what runs it' "${T#/}/cache/mglru-kvm/6.12/kselftest/run_kselftest.sh"
 says 'Bochs: and bash' bin/bash
-works 'Bochs: and no other test' sh -c "! zcat '$REPO/build/initrd/bochs' | grep -q b_test"
+works 'Bochs: and no other test' sh -c "! grep '[bc]_test$' '$T/files'"
+exits 0 'Bochs: a test that is a script' intel -- true kvm:c_test.sh
+intel_files
+works 'Bochs: the VM has the program of a test that is a script' grep -q '/kvm/c_test$' "$T/files"
+works 'Bochs: and no other program' sh -c "! grep '[ab]_test$' '$T/files'"
+works 'Bochs: and knows who is root' grep -qx etc/passwd "$T/files"
 mkfifo "$T/screen"
 exits 0 'Bochs: a screen that shows a lot does not stop it' env screen="$T/screen" \
 	PATH="$T/bin:$PATH" "$REPO/lab/boot.sh" -b -k stock -t 20 -- true

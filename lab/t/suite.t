@@ -64,13 +64,13 @@ works "each runs all tests of the collection" grep -q 'vm-kselftest.sh -o 600 kv
 fails "another collection" 'no collection called "net"' "$R/lab/suite.sh" net
 works "the mode is passed on" sh -c "'$R/lab/suite.sh' kvm npt=0 && grep -qx npt=0 '$T/cmdline'"
 works "so is the host" sh -c "'$R/lab/suite.sh' -b kvm && grep -qx Bochs '$T/host'"
-works "what takes hours there is left out" grep -q 'vm-kselftest.sh -o 100 kvm:a kvm:b$' "$T/patched.command"
+works "what takes hours there is left out" grep -q 'vm-kselftest.sh -o 100 kvm:a kvm:nx_huge_pages_test.sh kvm:b$' "$T/patched.command"
 works "and that is said" sh -c "'$R/lab/suite.sh' -b kvm | grep -q 'hardware_disable_test # SKIP takes hours'"
 works "each with its reason" sh -c "'$R/lab/suite.sh' -b kvm | grep -q 'max_guest_memory_test # SKIP needs two'"
 works "a nested host boots the same kernel" sh -c "'$R/lab/suite.sh' -n kvm &&
 	grep -q '/lab/boot.sh -k stock .*-- env .*vm-kselftest.sh' '$T/stock.command' &&
 	grep -q '/lab/boot.sh -k patched .*-- env .*vm-kselftest.sh' '$T/patched.command'"
-works "and runs scripts" grep -q 'vm-kselftest.sh -o 200 kvm:a kvm:nx_huge_pages_test.sh kvm:b$' "$T/stock.command"
+works "and has more time" grep -q 'vm-kselftest.sh -o 200 kvm:a kvm:nx_huge_pages_test.sh kvm:b$' "$T/stock.command"
 works "and is remembered as another one" sh -c "rm '$T/stock.command' && '$R/lab/suite.sh' -n kvm &&
 	! [ -e '$T/stock.command' ] && '$R/lab/suite.sh' -n kvm kvm.tdp_mmu=0 && [ -e '$T/stock.command' ]"
 on patched 1 'not ok 1 kvm:a'
@@ -99,6 +99,9 @@ verdict "a test that was killed" '^ok 1 - kvm:a: fails on stock, fails on patche
 : >"$T/boots"
 verdict "is killed" '^ok 1'
 works "another time" grep -qx patched "$T/boots"
+on patched 1 'not ok 1 mm:c # TIMEOUT 3600 seconds'
+works "of mm there is more that did not run then" sh -c "'$R/lab/suite.sh' mm |
+	grep -q '^not ok .* the patched kernel reported all of it (lab/boot.sh: 3)'"
 on patched 1 '# nothing'
 no_plan=y verdict "a kernel without results" '^not ok 3 - the patched kernel reported all of it \(lab/boot.sh: 3\)'
 on patched 2 'ok 1 kvm:a' '# with a warning'

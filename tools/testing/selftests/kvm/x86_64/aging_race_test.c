@@ -684,16 +684,13 @@ static pid_t fork_child(void)
 	return pid;
 }
 
-/* Returns whether the child lived until it was killed, or exited with 0 itself. */
-static bool end_child(pid_t pid, bool kill_it)
+/* Returns 0 if it exited with 0, and the signal if it was killed by one. */
+static int wait_for_child(pid_t pid)
 {
 	int status;
 
-	if (kill_it)
-		kill(pid, SIGKILL);
 	TEST_ASSERT(waitpid(pid, &status, 0) == pid, "waitpid()");
-	return kill_it ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL :
-			 WIFEXITED(status) && !WEXITSTATUS(status);
+	return status;
 }
 
 static u64 sum_of_kept_pages(void)
@@ -718,7 +715,7 @@ static bool step_fork(struct racer *racer)
 		usleep(us);
 		_exit(sum != sum_of_kept_pages());
 	}
-	TEST_ASSERT(end_child(pid, false), "a child's memory changed");
+	TEST_ASSERT(!wait_for_child(pid), "a child's memory changed");
 	return true;
 }
 
@@ -802,15 +799,16 @@ static bool step_child_vm(struct racer *racer)
 		run_child(MEMORY, first, &shared->copier);
 	}
 	ok = wait_for_change(&shared->copier.nr_rounds, nr) && kill_during_reclaim(racer, pid);
-	TEST_ASSERT(end_child(pid, true), "a child with a VM failed");
+	kill(pid, SIGKILL);
+	TEST_ASSERT(wait_for_child(pid) == SIGKILL, "a child with a VM failed");
 	TEST_ASSERT(memcg_remove_empty(&reclaimed), "can't remove %s", reclaimed.dir);
 	return ok;
 }
 
 /*
  * A process with a VM moves between two memory cgroups while all are aged.  The one
- * that its pages are charged to is removed while it lives, the other one after it was
- * killed.
+ * that its pages are charged to is removed while it lives; the other one is killed, and
+ * removed.
  */
 static bool step_memcg(struct racer *racer)
 {
@@ -831,8 +829,10 @@ static bool step_memcg(struct racer *racer)
 		TEST_ASSERT(memcg_move(i % 2 ? b : a, pid), "can't move a process");
 		pause_randomly(racer, 3000);
 	}
-	runs = runs && memcg_remove(a);
-	TEST_ASSERT(end_child(pid, true), "a child with a VM failed");
+	runs = runs && memcg_remove(a) && memcg_write(b, "cgroup.kill", "1");
+	if (!runs)
+		kill(pid, SIGKILL);
+	TEST_ASSERT(wait_for_child(pid) == SIGKILL, "a child with a VM failed");
 	TEST_ASSERT(memcg_remove(a) && memcg_remove(b), "can't remove %s", a->dir);
 	return runs;
 }

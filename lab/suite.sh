@@ -27,8 +27,8 @@
 # less time, and what cannot run there is left out, with a line that says why.  Of memslot_perf_test only what
 # maps and unmaps is run, as the others fill 512 MiB.  Those of mm have more time instead.
 #
-# But in Bochs time is real, and some tests compare clocks to within 1 %: let this machine do nothing else
-# meanwhile.
+# In QEMU time is real, some tests compare clocks to within 1 %, and others have little time: let this machine
+# do nothing else meanwhile.  Bochs does not mind, as its clock counts instructions.
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -164,7 +164,7 @@ full_swap()
 	"$LAB/boot.sh" -t 1200 -o "$ROOT/build/run/$name" -- \
 		env KSELFTEST_AGING_RACE_TEST_ARGS='-f host_swap_full -f all' \
 		"$LAB/vm-kselftest.sh" -s 2 kvm:aging_race_test || return
-	! grep 'host_swap_full # SKIP' "$ROOT/build/run/$name/results"
+	! grep 'host_swap_full # SKIP' "$ROOT/build/run/$name/results" >&2
 }
 
 # debug TEST...: on a kernel that finds bugs, with two memory nodes

@@ -70,7 +70,9 @@ works "each with its reason" sh -c "'$R/lab/suite.sh' -b kvm | grep -q 'max_gues
 works "a nested host boots the same kernel" sh -c "'$R/lab/suite.sh' -n kvm &&
 	grep -q '/lab/boot.sh -k stock .*-- env .*vm-kselftest.sh' '$T/stock.command' &&
 	grep -q '/lab/boot.sh -k patched .*-- env .*vm-kselftest.sh' '$T/patched.command'"
-works "and has more time" grep -q 'vm-kselftest.sh -o 200 kvm:a kvm:nx_huge_pages_test.sh kvm:b$' "$T/stock.command"
+works "with more time than in Bochs" grep -q 'vm-kselftest.sh -o 200 kvm:a kvm:nx_huge_pages_test.sh kvm:b$' "$T/stock.command"
+works "mm has more of it where hosts are slow" sh -c "'$R/lab/suite.sh' -n mm &&
+	grep -q 'vm-kselftest.sh -o 14400 mm:c$' '$T/stock.command' && '$R/lab/suite.sh' -n kvm"
 works "and is remembered as another one" sh -c "rm '$T/stock.command' && '$R/lab/suite.sh' -n kvm &&
 	! [ -e '$T/stock.command' ] && '$R/lab/suite.sh' -n kvm kvm.tdp_mmu=0 && [ -e '$T/stock.command' ]"
 on patched 1 'not ok 1 kvm:a'

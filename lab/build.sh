@@ -30,11 +30,12 @@ usage()
 	       lab/build.sh step COMMIT MAKE-TARGET...   COMMIT of the series, in step-src
 	       lab/build.sh step-config COMMIT NAME MAKE-TARGET...  with lab/configs/NAME.config
 	       lab/build.sh config NAME [MAKE-TARGET...] patched, with lab/configs/NAME.config
-	       lab/build.sh stock-config NAME MAKE-TARGET...
+	       lab/build.sh stock-config NAME [MAKE-TARGET...]
 	       lab/build.sh selftests                    kselftests of patched-src, for every kernel
 	       lab/build.sh arm64-selftests              those of them that arm64 has
 	       lab/build.sh step-tools COMMIT            these and lrugen as they are then; nobody runs them
-	Kernels without a target leave build/$VERSION/<which or NAME>/bzImage (arm64: Image), but for step.
+	Kernels without a target leave build/$VERSION/<which or NAME>/bzImage (arm64: Image; stock-config:
+	stock-NAME), and modules, if any, in lib beside it.
 	LAB_JOBS sets the number of compilers ($JOBS), LAB_MAKE more arguments for make
 	(default: "cmd_checkdoc=", i.e. W=1 without its look at comments).
 	EOF
@@ -166,15 +167,25 @@ publish()
 	say "$which: ${old#"$ROOT/"} is new"
 }
 
+# modules: next to the image, where modprobe -d and modinfo -b find them
+modules()
+{
+	rm -rf "${BUILD:?}/$which/lib"
+	! grep -q '=m$' "$obj/.config" ||
+		logged "$which-modules" kmake INSTALL_MOD_PATH="$BUILD/$which" modules_install
+}
+
 kernel()
 {
-	local cold=
+	local cold='' targets=("${@:-$image}")
 	[ -d "$obj/init" ] || cold=yes
 	configure
-	build "${@:-$image}"
+	[ $# -gt 0 ] || ! grep -q '=m$' "$obj/.config" || targets+=(modules)
+	build "${targets[@]}"
 	[ $# -eq 0 ] || return 0
 	# what a cold build made is what the next one has ahead
 	[ -z "$cold" ] || steps >"$obj/.lab-steps"
+	modules
 	publish
 }
 

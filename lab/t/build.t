@@ -46,6 +46,8 @@ Image: $(O)/x.o
 	touch $(O)/System.map
 	echo $(ARCH) $(CROSS_COMPILE) $(CC) >$(O)/made-with
 headers: ;
+modules: ; touch $(O)/x.ko
+modules_install: ; mkdir -p $(INSTALL_MOD_PATH)/lib/modules && mv $(O)/x.ko $(INSTALL_MOD_PATH)/lib/modules
 $(O)/x.o: x.c $(O)/.config
 	@echo "  CC      x.o"
 	! grep error $<
@@ -130,6 +132,15 @@ works "without what it takes away" sh -c "! grep -q '^CONFIG_SWAP=' '$C/patched-
 works "and with what it does not name" grep -qx CONFIG_64BIT=y "$C/patched-src/obj-debug/.config"
 works "some objects of stock with it" build stock-config debug bzImage
 works "beside those of stock" grep -qx CONFIG_64BIT=y "$C/stock-src/obj-debug/.config"
+echo CONFIG_SWAP=m >"$R/lab/configs/modules.config"
+works "a kernel with modules" build config modules
+works "leaves them next to its image" test -e "$R/build/6.12/modules/lib/modules/x.ko"
+works "stock with modules" build stock-config modules
+works "has its own" test -e "$R/build/6.12/stock-modules/lib/modules/x.ko"
+works "beside its image" test -e "$R/build/6.12/stock-modules/bzImage"
+echo CONFIG_SWAP=y >"$R/lab/configs/modules.config"
+works "if it has none any more" build config modules
+works "they are gone" test ! -e "$R/build/6.12/modules/lib"
 fails "a configuration that is not there" "there is no lab/configs/none.config" build config none
 fails "one that is not named" "usage" build config
 

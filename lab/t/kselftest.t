@@ -39,6 +39,11 @@ fails 'a wanted program did not report' 'not ok 3 mm:other' judge -v wanted='kvm
 runner "$failed" 1..2 'ok 1 a' 'not ok 2 b' >"$T/in"
 fails 'a failed subtest' 'not ok 2 kvm:prog:b' judge
 
+runner "$passed" 1..3 '# ok 1 of a' 'ok 1 a' '# ok 1 of b' '# not ok 2 of b' '# # Totals' 'ok 2 b' '# ok 1 of c' 'ok 3 c' >"$T/in"
+fails 'a subtest that keeps quiet about its own' 'not ok 2 kvm:prog:b' judge
+says 'the one before did not' 'ok 1 kvm:prog:a'
+says 'nor the one after it' 'ok 3 kvm:prog:c'
+
 runner "$failed" 1..2 'ok 1 a' 'ok 2 b' >"$T/in"
 fails 'a program that failed after its subtests' 'not ok 3 kvm:prog' judge
 

@@ -19,7 +19,7 @@ help:
 	@echo 'Check:'
 	@echo '  check      - run every test; the last line counts them'
 	@echo '  check-intel - the tests again on emulated Intel hosts, all of them: takes long'
-	@echo '  check-suite - the kernel'\''s own selftests of mm and KVM, stock beside patched, in each MMU mode: takes long'
+	@echo '  check-suite - the kernel'\''s own selftests of mm and KVM, stock beside patched, in each mode: takes long'
 	@echo '  check-configs - compile mm/ and KVM with each of lab/configs/: takes long'
 	@echo '  check-series - after each patch, compile all of KVM on x86 and arm64, and boot: takes hours'
 	@echo '  coverage   - which branches of the changed functions the tests take, and why not the others: takes long'

@@ -188,6 +188,12 @@ intel()
 		KSELFTEST_DIRTY_LOG_TEST_ARGS='-M dirty-log -i 3' "$LAB/vm-kselftest.sh" -o 3000 "${@:3}"
 }
 
+# options SUITE: what wants kernels that no other group boots
+options()
+{
+	"$LAB/build.sh" config kselftest && "$LAB/build.sh" stock-config kselftest && "$LAB/suite.sh" -o "$1"
+}
+
 groups()
 {
 	local test before ours=() more some suite
@@ -238,6 +244,7 @@ groups()
 		long_group_alone suite-$suite-intel-ept "$LAB/suite.sh" -b $suite
 		long_group_alone suite-$suite-intel-eptad0 "$LAB/suite.sh" -b $suite kvm_intel.eptad=0
 		long_group_alone suite-$suite-intel-shadow "$LAB/suite.sh" -b $suite kvm_intel.ept=0
+		long_group_alone suite-$suite-options options $suite
 	done
 	long_group_alone configs "$LAB/steps.sh" configs
 	long_group_alone each-step "$LAB/steps.sh" each

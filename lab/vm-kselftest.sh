@@ -11,6 +11,7 @@
 # It runs in a host VM of lab/boot.sh, on what "lab/build.sh selftests" has
 # installed; without a name, all of that.  It has a kernel with kmemleak look for
 # leaks at last.
+# Where the kernel has modules, modprobe and modinfo take them from where lab/build.sh has left them.
 # lab/kselftest.awk says what the lines mean; the exit code is 0 if none is "not ok".
 
 set -euo pipefail
@@ -48,6 +49,28 @@ find_leaks()
 	cat $LEAKS
 }
 
+# own_modules: modprobe and modinfo, but for the modules of this kernel
+own_modules()
+{
+	local program
+	mkdir /tmp/bin
+	for program in 'modprobe -d' 'modinfo -b'; do
+		printf '#!/bin/sh\nexec /sbin/%s "%s" "$@"\n' "$program" "${LAB_KERNEL%/*}" >"/tmp/bin/${program% *}"
+	done
+	chmod +x /tmp/bin/*
+	PATH=/tmp/bin:$PATH
+}
+
+# own_place: tests of mm make files where they are, which may be read-only
+own_place()
+{
+	mkdir /tmp/mm
+	cp -a "$TESTS/mm/." /tmp/mm
+	mount --bind /tmp/mm "$TESTS/mm"
+}
+
+! [ -d "${LAB_KERNEL%/*}/lib/modules" ] || own_modules
+[[ "${tests[*]}" != *mm:run_vmtests.sh* || -w $TESTS/mm ]] || own_place
 swap_on_zram "${swap}M"
 rc=0
 "$TESTS/run_kselftest.sh" -o "$patience" "${options[@]}" 2>&1 |

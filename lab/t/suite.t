@@ -28,9 +28,9 @@ verdict()
 	result $rc "$1"
 }
 
-mkdir -p "$T/bin" "$R/lab" "$R/build/6.12/stock" "$R/build/6.12/patched" "$T/cache/mglru-kvm/6.12/kselftest"
+mkdir -p "$T/bin" "$R/lab/configs" "$R"/build/6.12/{stock,patched,stock-kselftest,kselftest} "$T/cache/mglru-kvm/6.12/kselftest"
 cp "$LAB/lib.sh" "$LAB/vm.sh" "$LAB/suite.sh" "$LAB/kernel.config" "$R/lab"
-touch "$R"/lab/{init,kselftest.awk,nmi-timer.c} "$R"/lab/{bochs,vm,host,vm-kselftest}.sh
+touch "$R"/lab/{init,kselftest.awk,nmi-timer.c,configs/kselftest.config} "$R"/lab/{bochs,vm,host,vm-kselftest}.sh
 printf '#!/bin/sh\necho 7.2\n' >"$T/bin/dpkg-query"
 chmod +x "$T/bin/dpkg-query"
 PATH=$T/bin:$PATH
@@ -38,7 +38,7 @@ cat >"$R/lab/boot.sh" <<'BOOT'
 #!/bin/bash
 while getopts k:m:s:a:t:o:b option; do
 	case $option in
-	k) kernel=$OPTARG ;;
+	k) kernel=${OPTARG%/bzImage} kernel=${kernel##*/} ;;
 	a) echo "$OPTARG" >"$T/cmdline" ;;
 	o) out=$OPTARG ;;
 	b) echo Bochs >"$T/host" ;;
@@ -70,11 +70,23 @@ works "each with its reason" sh -c "'$R/lab/suite.sh' -b kvm | grep -q 'max_gues
 works "a nested host boots the same kernel" sh -c "'$R/lab/suite.sh' -n kvm &&
 	grep -q '/lab/boot.sh -k stock .*-- env .*vm-kselftest.sh' '$T/stock.command' &&
 	grep -q '/lab/boot.sh -k patched .*-- env .*vm-kselftest.sh' '$T/patched.command'"
-works "with more time than in Bochs" grep -q 'vm-kselftest.sh -o 200 kvm:a kvm:nx_huge_pages_test.sh kvm:b$' "$T/stock.command"
+works "with more time than in Bochs, and without what has 100 ms" grep -q 'vm-kselftest.sh -o 200 kvm:a kvm:b$' "$T/stock.command"
+works "which is said" sh -c "'$R/lab/suite.sh' -n kvm | grep -q 'nx_huge_pages_test.sh # SKIP has 100 ms'"
 works "mm has more of it where hosts are slow" sh -c "'$R/lab/suite.sh' -n mm &&
 	grep -q 'vm-kselftest.sh -o 14400 mm:c$' '$T/stock.command' && '$R/lab/suite.sh' -n kvm"
 works "and is remembered as another one" sh -c "rm '$T/stock.command' && '$R/lab/suite.sh' -n kvm &&
 	! [ -e '$T/stock.command' ] && '$R/lab/suite.sh' -n kvm kvm.tdp_mmu=0 && [ -e '$T/stock.command' ]"
+fails "kernels with more options" "build it: lab/build.sh stock-config kselftest" "$R/lab/suite.sh" -o kvm
+on stock-kselftest 0 'ok 1 kvm:b'
+fails "need both" "build it: lab/build.sh config kselftest" "$R/lab/suite.sh" -o kvm
+on kselftest 0 'ok 1 kvm:b'
+works "run with both" "$R/lab/suite.sh" -o kvm npt=0
+says "their options are named" ', lab/configs/kselftest.config ('
+works "there are huge pages besides the mode" grep -q ' hugepages=[0-9]* npt=0$' "$T/cmdline"
+works "and all tests" sh -c "cat '$T/kselftest.command' '$T/stock-kselftest.command' |
+	test \"\$(grep -c 'vm-kselftest.sh -o 600 kvm:a kvm:hardware_disable_test kvm:nx_huge_pages_test.sh kvm:b$')\" = 2"
+on kselftest 1 'not ok 1 kvm:b'
+fails "another kernel" "not ok 1 - kvm:b: passes on stock, fails on patched" "$R/lab/suite.sh" -o kvm npt=0
 on patched 1 'not ok 1 kvm:a'
 verdict "worse on patched" '^not ok 1 - kvm:a: passes on stock, fails on patched'
 on stock 1 'not ok 1 kvm:a # exit=254'

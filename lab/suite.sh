@@ -116,7 +116,10 @@ describe()
 	case $mode in
 	-n) what="$what, tests in a guest of the host" cpus='1 CPU' memory=4096 ;;
 	-b) what='emulated Intel (Bochs)' cpus='1 CPU' ;;
-	-o) config="$config, lab/configs/kselftest.config ($(sha256sum <"$LAB/configs/kselftest.config" | cut -c 1-12))" memory=7168 ;;
+	-o)
+		config="$config, lab/configs/kselftest.config ($(sha256sum <"$LAB/configs/kselftest.config" | cut -c 1-12))"
+		memory=7168
+		;;
 	esac
 	echo "# host: Linux $(sed 's/-.*//' "$CACHE/pristine.version" 2>/dev/null), $what, $cpus, $memory MiB," \
 		"$config${cmdline:+, $cmdline}"

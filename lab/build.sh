@@ -167,12 +167,17 @@ publish()
 	say "$which: ${old#"$ROOT/"} is new"
 }
 
+# has_modules: the configuration asks for some
+has_modules()
+{
+	grep -q '=m$' "$obj/.config"
+}
+
 # modules: next to the image, where modprobe -d and modinfo -b find them
 modules()
 {
 	rm -rf "${BUILD:?}/$which/lib"
-	! grep -q '=m$' "$obj/.config" ||
-		logged "$which-modules" kmake INSTALL_MOD_PATH="$BUILD/$which" modules_install
+	! has_modules || logged "$which-modules" kmake INSTALL_MOD_PATH="$BUILD/$which" modules_install
 }
 
 kernel()
@@ -180,7 +185,7 @@ kernel()
 	local cold='' targets=("${@:-$image}")
 	[ -d "$obj/init" ] || cold=yes
 	configure
-	[ $# -gt 0 ] || ! grep -q '=m$' "$obj/.config" || targets+=(modules)
+	[ $# -gt 0 ] || ! has_modules || targets+=(modules)
 	build "${targets[@]}"
 	[ $# -eq 0 ] || return 0
 	# what a cold build made is what the next one has ahead

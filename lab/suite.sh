@@ -110,16 +110,13 @@ run()
 # describe: what both booted on, for lab/report.sh
 describe()
 {
-	local what='emulated AMD' cpus='2 CPUs' memory=2048 config
+	local what='emulated AMD' cpus='2 CPUs' config options=$LAB/configs/kselftest.config
 	config=$(configuration)
 	! accelerated || what='hardware virtualization'
 	case $mode in
-	-n) what="$what, tests in a guest of the host" cpus='1 CPU' memory=4096 ;;
+	-n) what="$what, tests in a guest of the host" cpus='1 CPU' ;;
 	-b) what='emulated Intel (Bochs)' cpus='1 CPU' ;;
-	-o)
-		config="$config, lab/configs/kselftest.config ($(sha256sum <"$LAB/configs/kselftest.config" | cut -c 1-12))"
-		memory=7168
-		;;
+	-o) config="$config, ${options#"$ROOT/"} ($(sha256sum <"$options" | cut -c 1-12))" ;;
 	esac
 	echo "# host: Linux $(sed 's/-.*//' "$CACHE/pristine.version" 2>/dev/null), $what, $cpus, $memory MiB," \
 		"$config${cmdline:+, $cmdline}"
@@ -171,7 +168,7 @@ compare()
 	}' "$OUT/stock/results" "$OUT/patched/results"
 }
 
-host=() inner=() mode='' left_out=()
+host=() inner=() mode='' memory=2048 left_out=()
 case ${1-} in
 -b | -n | -o)
 	mode=$1
@@ -184,23 +181,26 @@ mm) patience=3600 limit=7200 ;; # all of it is one program
 -omm) patience=7000 limit=7200 ;;
 -[bn]mm) patience=14400 limit=15000 ;;
 -[bn]kvm)
-	left_out=("${NOT_SLOWLY[@]}") patience=200 limit=7200
-	[ "$mode" = -b ] || left_out+=("$NOT_NESTED")
-	[ "$mode" = -n ] || patience=100
+	left_out=("${NOT_SLOWLY[@]}") patience=100 limit=7200
+	[ "$mode" = -b ] || left_out+=("$NOT_NESTED") patience=200
 	ARGUMENTS+=("${SMALLER[@]}")
 	;;
 *) die "no collection called \"${1-}\"" 'use: lab/suite.sh [-b|-n|-o] kvm|mm [CMDLINE]' ;;
 esac
 collection=$1 cmdline=${2-}
+OUT=$BUILD/suite-$collection$mode${cmdline:+-$cmdline}
 case $mode in
 -b) host=(-b) ;;
 -n)
 	# One CPU: see boot.sh.
-	host=(-m 4096 -s 1)
+	memory=4096
+	host=(-m "$memory" -s 1)
 	inner=("$LAB/boot.sh" -k KERNEL -s 1 -t $((limit - 200)) -o /tmp/nested --)
 	;;
 -o)
-	host=(-m 7168)
+	memory=7168
+	host=(-m "$memory")
+	cmdline="hugepagesz=1G hugepages=4 hugepagesz=2M hugepages=80${cmdline:+ $cmdline}"
 	image=([stock]=stock-kselftest [patched]=kselftest)
 	for how in 'stock-config kselftest' 'config kselftest'; do
 		[ -e "$BUILD/${how/config /}/bzImage" ] ||
@@ -208,8 +208,6 @@ case $mode in
 	done
 	;;
 esac
-OUT=$BUILD/suite-$collection$mode${cmdline:+-$cmdline}
-[ "$mode" != -o ] || cmdline="hugepagesz=1G hugepages=4 hugepagesz=2M hugepages=80${cmdline:+ $cmdline}"
 [ -e "$LIST/suite.txt" ] || die "no tests in $LIST" "run: lab/build.sh selftests"
 mapfile -t tests < <(grep "^$collection:" "$LIST/suite.txt" | grep -vxFf <(printf '%s\n' "${left_out[@]%% *}" none))
 [ ${#tests[@]} -gt 0 ] || die "no tests of $collection in $LIST" "run: lab/build.sh selftests"

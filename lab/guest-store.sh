@@ -5,15 +5,16 @@
 #
 # usage: guest-store.sh HOT-KEYS KEYS BYTES WARMUP-REQUESTS HOT-REQUESTS CLIENTS COLD-CLIENTS SEED SAMPLE-MS
 #
-# The store has KEYS values of so many bytes.  Two of redis-benchmark get keys at random: one of the
-# first HOT-KEYS, HOT-REQUESTS times, by so many clients; the other one of all of them, by
-# COLD-CLIENTS for as long as that takes.  redis-benchmark seeds itself with the time of day in seconds,
-# so that is set; it also takes its process's number.  So nothing here forks more often where something
-# takes longer, before they have begun: the number is the same in each guest, but for threads of the kernel.
+# The store has KEYS values of so many bytes.  Two of redis-benchmark get keys at random: one of
+# the first HOT-KEYS, HOT-REQUESTS times, by so many clients; the other one of all of them, by
+# COLD-CLIENTS for as long as that takes.  redis-benchmark seeds itself with the time of day in
+# seconds, so that is set; it also takes its process's number.  So nothing here forks more often
+# where something takes longer, before they have begun: the number is the same in each guest, but
+# for threads of the kernel.
 #
-# Before it says "ready" it does the same with WARMUP-REQUESTS, which should be so many that reclaim has
-# once been through all that populating the store has left.  It begins when the host says so.  Prints requests per second,
-# percentiles of the hot ones' latency in microseconds, and lines
+# Before it says "ready" it does the same with WARMUP-REQUESTS, which should be so many that reclaim
+# has once been through all that populating the store has left.  It begins when the host says so.
+# Prints requests per second, percentiles of the hot ones' latency in microseconds, and lines
 #
 #	sample store SECONDS REQUESTS
 #	cdf store PERCENT MICROSECONDS
@@ -104,6 +105,12 @@ benchmark()
 	exec redis-benchmark -n "$1" -r "$2" -c "$3" --precision 3 GET key:__rand_int__
 }
 
+# get_cold: as long as it lives
+get_cold()
+{
+	benchmark 100000000 "$keys" "$cold_clients" >/dev/null
+}
+
 # Of its distribution, the steps halve what is left to 100 %: p99.9 is the first step that has it.
 report()
 {
@@ -130,7 +137,7 @@ exec 4<"$(echo /dev/vport*p2)"
 start_server
 populate
 date -s @1000000000 >/dev/null
-benchmark 100000000 "$keys" "$cold_clients" >/dev/null &
+get_cold &
 (benchmark "$warmup" "$hot" "$clients" >/dev/null)
 kill $!
 wait $! || :
@@ -139,7 +146,7 @@ order
 date -s "@$((1000000000 + seed))" >/dev/null
 echo 'load begins'
 begin=$(uptime) before=$(commands)
-benchmark 100000000 "$keys" "$cold_clients" >/tmp/cold &
+get_cold &
 benchmark "$requests" "$hot" "$clients" >/tmp/hot &
 hot_requests=$!
 sample &

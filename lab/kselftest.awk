@@ -8,7 +8,9 @@
 # ok", if it failed without a failed subtest, or if its results do not fit its
 # plan; so has each wanted one that did not report.  Everything else that was
 # printed stays, as comments.  A subtest that says "ok" although one of its own
-# was "not ok" is "not ok": some scripts never say anything else.
+# was "not ok" is "not ok": some scripts never say anything else.  A skip that
+# does not say why gets what was printed last before it: what followed the
+# "SKIP" of something inside, or else what the test said itself.
 #
 # FILE lists new behaviour, names of results one per line, with "#" comments.
 # With it, the kernel is one without that behaviour: what is listed must fail,
@@ -35,6 +37,26 @@ function reported(ok, name, skip)
 	}
 }
 
+# note LINE: it may be why the next result is a skip
+function note(line)
+{
+	gsub(/^[# ]+/, "", line)
+	if (match(line, /# SKIP (- )?[^ -]/))
+		given = substr(line, RSTART + RLENGTH - 1)
+	else if (line ~ /^(running |selftests: |timeout set )/)
+		said = ""
+	else if (line !~ /^$|^-+$|^1\.\.|^(not )?ok |^(Totals|TAP version|Planned tests|Random seed|\[SKIP\])/)
+		said = line
+}
+
+# skipped REMARK: the remark of a result, with the reason if it is a skip
+function skipped(remark,	reason)
+{
+	reason = given != "" ? given : said
+	given = said = ""
+	return remark ~ /^ # SKIP *$/ && reason != "" ? " # SKIP " reason : remark
+}
+
 function subtest(line,	ok, skip)
 {
 	ok = sub(/^ok [0-9]+ (- )?/, "", line) && !bad_inside
@@ -48,7 +70,7 @@ function subtest(line,	ok, skip)
 	bad_inside = 0
 	subtests++
 	bad_subtests += !ok
-	pending[subtests] = ok "\t" line "\t" skip
+	pending[subtests] = ok "\t" line "\t" skipped(skip)
 }
 
 function program(ok, name, remark,	i, part)
@@ -104,11 +126,15 @@ BEGIN {
 		line = substr(line, 1, RSTART - 1)
 	}
 	sub(/: /, ":", line)
-	program(ok, line, remark)
+	program(ok, line, skipped(remark))
 	next
 }
 
-{ print /^#/ ? $0 : "# " $0; fflush() }
+{
+	note($0)
+	print /^#/ ? $0 : "# " $0
+	fflush()
+}
 
 END {
 	for (name in unseen)

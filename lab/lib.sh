@@ -51,10 +51,11 @@ architecture()
 	sed -n 's/^# arch: //p' "$LAB/configs/$1.config"
 }
 
-# configuration: of the lab's kernels
+# configuration [FILE]: of kernels, lab/kernel.config or another file of it, and what tells that it changed
 configuration()
 {
-	echo "lab/kernel.config ($(sha256sum <"$LAB/kernel.config" | cut -c 1-12))"
+	local file=${1:-kernel.config}
+	echo "lab/$file ($(sha256sum <"$LAB/$file" | cut -c 1-12))"
 }
 
 # wait_for_cpu: until there are fewer jobs of ours than this machine has CPUs

@@ -110,13 +110,13 @@ run()
 # describe: what both booted on, for lab/report.sh
 describe()
 {
-	local what='emulated AMD' cpus='2 CPUs' config options=$LAB/configs/kselftest.config
+	local what='emulated AMD' cpus='2 CPUs' config
 	config=$(configuration)
 	! accelerated || what='hardware virtualization'
 	case $mode in
 	-n) what="$what, tests in a guest of the host" cpus='1 CPU' ;;
 	-b) what='emulated Intel (Bochs)' cpus='1 CPU' ;;
-	-o) config="$config, ${options#"$ROOT/"} ($(sha256sum <"$options" | cut -c 1-12))" ;;
+	-o) config="$config, $(configuration configs/kselftest.config)" ;;
 	esac
 	echo "# host: Linux $(sed 's/-.*//' "$CACHE/pristine.version" 2>/dev/null), $what, $cpus, $memory MiB," \
 		"$config${cmdline:+, $cmdline}"
@@ -135,11 +135,14 @@ compare()
 	FNR == 1 { which++ }
 	/^(not )?ok [0-9]+ / {
 		state = /^not/ ? "fails" : /# SKIP/ ? "is skipped" : "passes"
+		why = $0
 		sub(/^(not )?ok [0-9]+ (- )?/, "")
 		sub(/ #.*/, "")
 		if (!($0 in seen))
 			name[++names] = $0
 		seen[$0]
+		if (sub(/.*# SKIP +/, "", why) && why != "")
+			reason[$0] = why
 		# several may have the name
 		if (result[which, $0] != "fails")
 			result[which, $0] = state
@@ -149,7 +152,7 @@ compare()
 		stock = result[1, test] ? result[1, test] : "is absent"
 		patched = result[2, test] ? result[2, test] : "is absent"
 		if (stock == patched && stock == "is skipped")
-			line(1, test " # SKIP on both, for what this host lacks")
+			line(1, test " # SKIP on both: " (reason[test] ? reason[test] : "it does not say why"))
 		else
 			line(patched == "passes" || (patched == stock && stock == "fails"),
 			     test ": " stock " on stock, " patched " on patched")

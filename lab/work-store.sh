@@ -24,7 +24,7 @@ PARAMETERS=(
 	'STORE_REQUESTS 30000 2000000 requests of hot keys, which end the load'
 	'STORE_CLIENTS 4 16 how many of those at a time'
 	'STORE_COLD_CLIENTS 1 1 how many requests of any key at a time'
-	'STORE_LIMIT_PERCENT 50 60 limit in percent of the size of the guest'
+	'STORE_LIMIT_PERCENT 60 60 limit in percent of the size of the guest'
 )
 
 # shellcheck disable=SC2034 # for work.sh

@@ -59,6 +59,18 @@ says 'it is a result itself' 'ok 1 kvm:prog'
 runner "$skipped" >"$T/in"
 works 'a program that was skipped' judge
 says 'it is a skipped result' 'ok 1 kvm:prog # SKIP'
+runner "$skipped" 'Random seed: 1' '1..0 # SKIP - no VMX' >"$T/in"
+works 'a program that said why' judge
+says 'is skipped for that' 'ok 1 kvm:prog # SKIP no VMX'
+runner "$skipped" 'HUGETLB is not enabled' >"$T/in"
+works 'in its own words' judge
+says 'as well' 'ok 1 kvm:prog # SKIP HUGETLB is not enabled'
+runner "$passed" 1..3 '# ok 2 # SKIP no secrets' '# # Totals: skip:1' 'ok 1 a # SKIP' \
+	'# SKIP ./other' '# running ./b' 'ok 2 b # SKIP' '# CONFIG=m' '# [SKIP]' 'ok 3 c # SKIP' >"$T/in"
+works 'subtests that are skipped' judge
+says 'for the reason of what is inside' 'ok 1 kvm:prog:a # SKIP no secrets'
+says 'or in their own words' 'ok 3 kvm:prog:c # SKIP CONFIG=m'
+works 'not for that of another' sh -c "awk -f '$AWK' '$T/in' | grep -qx 'ok 2 kvm:prog:b # SKIP'"
 runner "$failed" >"$T/in"
 fails 'a program that failed' 'not ok 1 kvm:prog # exit=1' judge
 

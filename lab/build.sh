@@ -208,11 +208,17 @@ ours()
 		done
 }
 
-# suite: the kernel's own KVM selftests, those that are programs
+# suite COLLECTION: the kernel's own selftests that are programs
 suite()
 {
-	sed -n 's/^TEST_GEN_PROGS_x86_64 +\?= *//p' "$src/tools/testing/selftests/kvm/Makefile" |
-		grep -vxF "$(ours kvm)"
+	case $1 in
+	kvm)
+		sed -n 's/^TEST_GEN_PROGS_x86_64 +\?= *//p' "$src/tools/testing/selftests/kvm/Makefile" |
+			grep -vxF "$(ours kvm)"
+		;;
+	# what run_vmtests.sh leaves out
+	mm) printf '%s\n' droppable mseal_test pkey_sighandler_tests_64 seal_elf ;;
+	esac
 }
 
 # collection NAME TEST...: build and install just these tests, from the start: make does not know by
@@ -225,7 +231,7 @@ collection()
 	shift
 	case $which:$name in
 	selftests:mm)
-		# run_vmtests.sh, which is one of TEST_PROGS, runs all that mm has
+		# run_vmtests.sh, which is one of TEST_PROGS, runs what mm has
 		# (khugepaged.c of 6.12.117 lacks the header that has KSFT_SKIP)
 		no_others=(EXTRA_CFLAGS=-DKSFT_SKIP=4 TEST_GEN_PROGS_EXTENDED=)
 		;;
@@ -258,7 +264,7 @@ selftests()
 	for name; do
 		mapfile -t tests < <(ours "$name")
 		printf '%s\n' "${tests[@]##*/}" | sed "s/^/$name:/" >>"$new/ours.txt"
-		[ "$which:$name" != selftests:kvm ] || mapfile -t -O ${#tests[@]} tests < <(suite)
+		[ "$which" != selftests ] || mapfile -t -O ${#tests[@]} tests < <(suite "$name")
 		logged "$what-$name" collection "$name" "${tests[@]}"
 		# each install begins the list anew
 		cat "$new/kselftest-list.txt" >>"$new/list"

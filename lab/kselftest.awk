@@ -9,8 +9,8 @@
 # plan; so has each wanted one that did not report.  Everything else that was
 # printed stays, as comments.  A subtest that says "ok" although one of its own
 # was "not ok" is "not ok": some scripts never say anything else.  A skip that
-# does not say why gets what was printed last before it: what followed the
-# "SKIP" of something inside, or else what the test said itself.
+# does not say why gets what was printed last before it, by the test or by a
+# skip of something inside.
 #
 # FILE lists new behaviour, names of results one per line, with "#" comments.
 # With it, the kernel is one without that behaviour: what is listed must fail,
@@ -41,27 +41,30 @@ function reported(ok, name, skip)
 function note(line)
 {
 	gsub(/^[# ]+/, "", line)
-	if (match(line, /# SKIP (- )?[^ -]/))
-		given = substr(line, RSTART + RLENGTH - 1)
+	if (sub(/^.*# SKIP (- )?/, "", line) && line != "")
+		reason = line
 	else if (line ~ /^(running |selftests: |timeout set )/)
-		said = ""
-	else if (line !~ /^$|^-+$|^1\.\.|^(not )?ok |^(Totals|TAP version|Planned tests|Random seed|\[SKIP\])/)
-		said = line
+		reason = ""
+	else if (line !~ /^$|^-+$|^1\.\.|^(not )?ok |^\[[A-Z]+\]|^(Totals|TAP version|Planned tests|Random seed)/)
+		reason = line
 }
 
-# skipped REMARK: the remark of a result, with the reason if it is a skip
-function skipped(remark,	reason)
+# skipped REMARK: the remark of a result, with the reason if it is a skip that has none
+function skipped(remark,	why)
 {
-	reason = given != "" ? given : said
-	given = said = ""
-	return remark ~ /^ # SKIP *$/ && reason != "" ? " # SKIP " reason : remark
+	why = reason
+	reason = ""
+	sub(/^ # SKIP -/, " # SKIP", remark)
+	return remark ~ /^ # SKIP *$/ && why != "" ? " # SKIP " why : remark
 }
 
 function subtest(line,	ok, skip)
 {
 	ok = sub(/^ok [0-9]+ (- )?/, "", line) && !bad_inside
 	sub(/^not ok [0-9]+ (- )?/, "", line)
-	if (match(line, / # SKIP.*/)) {
+	if (sub(/^# SKIP /, "", line)) {
+		skip = " # SKIP"
+	} else if (match(line, / # SKIP.*/)) {
 		skip = substr(line, RSTART)
 		line = substr(line, 1, RSTART - 1)
 	} else {

@@ -51,7 +51,7 @@ architecture()
 	sed -n 's/^# arch: //p' "$LAB/configs/$1.config"
 }
 
-# configuration [FILE]: of kernels, lab/kernel.config or another file of it, and what tells that it changed
+# configuration [FILE]: of the lab's kernels, or FILE in lab/, with a hash of what is in it
 configuration()
 {
 	local file=${1:-kernel.config}

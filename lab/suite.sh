@@ -15,8 +15,8 @@
 # about the test or the emulator and nothing about the series: the line tells.  The two VMs run
 # at the same time.  What a kernel reported is remembered by everything that decides about it
 # (image, modules, tests, mode, emulator) and not run again, unless it warned, or it or a test did not come
-# to an end.  Those of mm are what run_vmtests.sh runs.  This repository's own tests are not among
-# them, lab/check.sh runs those.
+# to an end.  Those of mm are what run_vmtests.sh runs, with -o its -a and -d as well, and programs that
+# it leaves out.  This repository's own tests are not among them, lab/check.sh runs those.
 #
 # Four tests are made smaller than their defaults.  Three take more than half an hour per kernel:
 # dirty_log_test does three of its 32 iterations, in one of its three ways to log
@@ -135,24 +135,30 @@ compare()
 	FNR == 1 { which++ }
 	/^(not )?ok [0-9]+ / {
 		state = /^not/ ? "fails" : /# SKIP/ ? "is skipped" : "passes"
-		why = $0
+		skip = $0
 		sub(/^(not )?ok [0-9]+ (- )?/, "")
 		sub(/ #.*/, "")
 		if (!($0 in seen))
 			name[++names] = $0
 		seen[$0]
-		if (sub(/.*# SKIP +/, "", why) && why != "")
-			reason[$0] = why
+		if (sub(/.*# SKIP +/, "", skip) && skip != "")
+			reason[which, $0] = skip
 		# several may have the name
 		if (result[which, $0] != "fails")
 			result[which, $0] = state
+	}
+	function why(test,  stock, patched)
+	{
+		stock = reason[1, test] ? reason[1, test] : "it does not say why"
+		patched = reason[2, test] ? reason[2, test] : "it does not say why"
+		return stock == patched ? " on both: " stock : " on stock: " stock ", on patched: " patched
 	}
 	function both(test,  stock, patched)
 	{
 		stock = result[1, test] ? result[1, test] : "is absent"
 		patched = result[2, test] ? result[2, test] : "is absent"
 		if (stock == patched && stock == "is skipped")
-			line(1, test " # SKIP on both: " (reason[test] ? reason[test] : "it does not say why"))
+			line(1, test " # SKIP" why(test))
 		else
 			line(patched == "passes" || (patched == stock && stock == "fails"),
 			     test ": " stock " on stock, " patched " on patched")
@@ -181,7 +187,10 @@ esac
 case $mode${1-} in
 kvm | -okvm) patience=600 limit=7200 ;;
 mm) patience=3600 limit=7200 ;; # all of it is one program
--omm) patience=7000 limit=7200 ;;
+-omm)
+	patience=7000 limit=7200
+	ARGUMENTS+=(KSELFTEST_RUN_VMTESTS_SH_ARGS='-a -d')
+	;;
 -[bn]mm) patience=14400 limit=15000 ;;
 -[bn]kvm)
 	left_out=("${NOT_SLOWLY[@]}") patience=100 limit=7200

@@ -85,6 +85,8 @@ says "their options are named" ', lab/configs/kselftest.config ('
 works "there are huge pages besides the mode" grep -q ' hugepages=[0-9]* npt=0$' "$T/cmdline"
 works "and all tests" sh -c "cat '$T/kselftest.command' '$T/stock-kselftest.command' |
 	test \"\$(grep -c 'vm-kselftest.sh -o 600 kvm:a kvm:hardware_disable_test kvm:nx_huge_pages_test.sh kvm:b$')\" = 2"
+works "mm is asked for all that it has there" sh -c "'$R/lab/suite.sh' -o mm &&
+	grep -q 'KSELFTEST_RUN_VMTESTS_SH_ARGS=-a -d .*vm-kselftest.sh -o 7000 mm:c$' '$T/kselftest.command'"
 on kselftest 1 'not ok 1 kvm:b'
 fails "another kernel" "not ok 1 - kvm:b: passes on stock, fails on patched" "$R/lab/suite.sh" -o kvm npt=0
 on patched 1 'not ok 1 kvm:a'
@@ -98,7 +100,9 @@ verdict "skipped on patched only" '^not ok 1 - kvm:a: fails on stock, is skipped
 on stock 0 'ok 1 kvm:a # SKIP'
 verdict "skipped on both" '^ok 1 - kvm:a # SKIP on both: it does not say why$'
 on stock 0 'ok 1 kvm:a # SKIP no room'
-verdict "for a reason" '^ok 1 - kvm:a # SKIP on both: no room$'
+verdict "for a reason of one" '^ok 1 - kvm:a # SKIP on stock: no room, on patched: it does not say why$'
+on patched 0 'ok 1 kvm:a # SKIP no room'
+verdict "for the same" '^ok 1 - kvm:a # SKIP on both: no room$'
 on patched 0 ''
 verdict "absent on patched" '^not ok 1 - kvm:a: is skipped on stock, is absent on patched'
 on stock 0 'ok 1 kvm:a'

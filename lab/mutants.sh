@@ -10,9 +10,10 @@
 #	Mode: CMDLINE		how to boot, e.g. kvm.tdp_mmu=0
 #	Not-caught: REASON	why nobody can notice here; it is skipped then
 #
-# A test that fails and a kernel that warns or dies are both a notice.  A VM without a verdict
-# is not.  That the same tests pass without mutants is what lab/check.sh shows.  What a test
-# said about a mutant is left in build/6.12/mutants/NAME.  It needs the selftests built.
+# A result that is "not ok" and a kernel that warns or dies are both a notice.  A VM without a verdict
+# is none, nor is a test that ran out of time or did not report.  First come the same tests on the series
+# without a mutant, where they must pass.  What a test said is left in build/6.12/mutants/NAME, without a
+# mutant in none/.  It needs the selftests built.
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -26,17 +27,18 @@ field()
 	sed -n "/^---\$/q; s/^$1: //p" "$2"
 }
 
-# commit PATCH: the series with it, as a commit that only this name knows
+# commit [PATCH]: the series with it, as a commit that only this name knows
 commit()
 {
 	local index=$CACHE/series.git/mutant.index tree
 	rm -f "$index"
 	GIT_INDEX_FILE=$index "$LAB/tree.sh" git read-tree series &&
-		GIT_INDEX_FILE=$index "$LAB/tree.sh" git apply --cached "$1" &&
+		{ [ -z "$1" ] || GIT_INDEX_FILE=$index "$LAB/tree.sh" git apply --cached "$1"; } &&
 		tree=$(GIT_INDEX_FILE=$index "$LAB/tree.sh" git write-tree) &&
-		"$LAB/tree.sh" git commit-tree -p series -m "${1##*/}" "$tree"
+		"$LAB/tree.sh" git commit-tree -p series -m "mutant ${1##*/}" "$tree"
 }
 
+# build PATCH|'' IMAGE
 build()
 {
 	local id
@@ -45,19 +47,31 @@ build()
 	cp "$CACHE/step-src/obj/arch/x86/boot/bzImage" "$2"
 }
 
-# notices TEST IMAGE CMDLINE DIRECTORY
+# runs TEST IMAGE CMDLINE DIRECTORY: leaves what it said in DIRECTORY/TEST; returns the exit code of lab/boot.sh
+runs()
+{
+	if [ "$1" = kunit ]; then
+		"$LAB/kunit.sh" "$2" >"$4/$1" 2>"$4/log" || return 3
+		return "$(sed -n 's/.* the kernel did not warn (lab\/boot.sh: \([0-9]*\))$/\1/p' "$4/$1")"
+	fi
+	"$LAB/boot.sh" -k "$2" -a "$3" -t 900 -o "$4" -- "$LAB/vm-kselftest.sh" "$1" >"$4/$1" 2>"$4/log"
+}
+
+# failures FILE: the names of what failed
+failures()
+{
+	sed -n '/# TIMEOUT\|# did not report\|kunit.py: the results are complete$\|the kernel did not warn (/d
+		s/^not ok [0-9]* \(- \)*//p' "$1"
+}
+
+# notices TEST IMAGE CMDLINE DIRECTORY: prints what failed
 notices()
 {
 	local rc=0
-	if [ "$1" = kunit ]; then
-		"$LAB/kunit.sh" "$2" >"$4/$1" 2>"$4/log" || return 1
-		grep -q '^not ok' "$4/$1"
-		return
-	fi
-	"$LAB/boot.sh" -k "$2" -a "$3" -t 900 -o "$4" -- "$LAB/vm-kselftest.sh" "$1" >"$4/$1" 2>"$4/log" || rc=$?
+	runs "$@" || rc=$?
 	case $rc in
-	1) ;;
-	2) echo 'not ok - the kernel warned or died' >>"$4/$1" ;;
+	0 | 1) failures "$4/$1" | grep -m 1 . ;;
+	2) echo 'the kernel warned or died' ;;
 	*) return 1 ;;
 	esac
 }
@@ -65,14 +79,14 @@ notices()
 # try NAME: prints who noticed
 try()
 {
-	local patch=$LAB/mutants/$1.patch dir=$OUT/$1 test
+	local patch=$LAB/mutants/$1.patch dir=$OUT/$1 test what
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	build "$patch" "$dir/bzImage" >&2 || { echo 'it does not compile'; return 1; }
 	for test in $(field Caught-by "$patch"); do
 		say "$1: $test"
-		if notices "$test" "$dir/bzImage" "$(field Mode "$patch")" "$dir"; then
-			echo "$test: $(sed -n 's/^not ok [0-9 ]*- //p; s/^not ok [0-9]* //p' "$dir/$test" | head -n 1)"
+		if what=$(notices "$test" "$dir/bzImage" "$(field Mode "$patch")" "$dir"); then
+			echo "$test: $what"
 			return
 		fi
 	done
@@ -95,6 +109,31 @@ result()
 	fi
 }
 
+# control TEST MODE: without a mutant it passes
+control()
+{
+	local verdict=ok
+	tests=$((tests + 1))
+	say "none: $*"
+	runs "$1" "$OUT/none/bzImage" "${2-}" "$OUT/none" || verdict='not ok'
+	[ -z "$(failures "$OUT/none/$1")" ] || verdict='not ok'
+	echo "$verdict $tests - without a mutant $1 passes${2:+, $2}"
+}
+
+# controls NAME...: each test in each mode once
+controls()
+{
+	local name patch test mode
+	rm -rf "$OUT/none"
+	mkdir -p "$OUT/none"
+	build '' "$OUT/none/bzImage" >&2
+	for name; do
+		patch=$LAB/mutants/$name.patch
+		for test in $(field Caught-by "$patch"); do echo "$test $(field Mode "$patch")"; done
+	done | sort -u >"$OUT/none/controls"
+	while read -r test mode <&3; do control "$test" "$mode"; done 3<"$OUT/none/controls"
+}
+
 for name; do
 	[ -f "$LAB/mutants/$name.patch" ] || die "there is no lab/mutants/$name.patch" "see: ls lab/mutants"
 done
@@ -103,8 +142,9 @@ done
 	mapfile -t all < <(cd "$LAB/mutants" && printf '%s\n' *.patch)
 	set -- "${all[@]%.patch}"
 }
+controls "$@"
 for name; do
 	result "$name"
 done
 echo "1..$tests"
-say "$caught of $tests mutants were noticed"
+say "$caught of $# mutants were noticed"

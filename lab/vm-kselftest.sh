@@ -32,7 +32,7 @@ while getopts no:s: option; do
 	*) exit 2 ;;
 	esac
 done
-[[ $patience/$swap =~ ^[0-9]+/[0-9]+$ ]] || die "-o and -s want numbers: $patience, $swap" "e.g. -o 600 -s 256"
+[[ $patience/$swap =~ ^[1-9][0-9]*/[1-9][0-9]*$ ]] || die "-o and -s want numbers: $patience, $swap" "e.g. -o 600 -s 256"
 shift $((OPTIND - 1))
 [ $# -gt 0 ] || mapfile -t tests <"$TESTS/kselftest-list.txt"
 [ $# -eq 0 ] || tests=("$@")

@@ -51,11 +51,10 @@ architecture()
 	sed -n 's/^# arch: //p' "$LAB/configs/$1.config"
 }
 
-# configuration [FILE]: of the lab's kernels, or FILE in lab/, with a hash of what is in it
+# configuration FILE: of lab/, with a hash of what is in it
 configuration()
 {
-	local file=${1:-kernel.config}
-	echo "lab/$file ($(sha256sum <"$LAB/$file" | cut -c 1-12))"
+	echo "lab/$1 ($(sha256sum <"$LAB/$1" | cut -c 1-12))"
 }
 
 # wait_for_cpu: until there are fewer jobs of ours than this machine has CPUs

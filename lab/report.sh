@@ -344,7 +344,7 @@ workloads_text()
 aging()
 {
 	local from=$ROOT/build/bench machine what title guest
-	machine="$(version "$from/table.txt"), $(configuration); host VM: emulated AMD, 1 CPU,"
+	machine="$(version "$from/table.txt"), $(configuration kernel.config); host VM: emulated AMD, 1 CPU,"
 	machine+=" 1 instruction = 1 ns, $(host_memory "$from/passes-on")"
 	text aging 'What aging costs, in instructions (make bench-aging)' \
 		"$machine
@@ -369,7 +369,7 @@ run()
 {
 	local table=$ROOT/build/run/table.txt
 	text run 'Stock and patched side by side (make run)' \
-		"$(version "$table"), $(configuration)
+		"$(version "$table"), $(configuration kernel.config)
 $(sed -n '/^Linux/{s/^[^,]*, //;p}; /^Aging passes:/p; /^Guest:/p' "$table")" "$table"
 }
 

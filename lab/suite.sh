@@ -111,7 +111,7 @@ run()
 describe()
 {
 	local what='emulated AMD' cpus='2 CPUs' config
-	config=$(configuration)
+	config=$(configuration kernel.config)
 	! accelerated || what='hardware virtualization'
 	case $mode in
 	-n) what="$what, tests in a guest of the host" cpus='1 CPU' ;;

@@ -105,7 +105,7 @@ benchmark()
 	exec redis-benchmark -n "$1" -r "$2" -c "$3" --precision 3 GET key:__rand_int__
 }
 
-# get_cold: as long as it lives
+# get_cold: until it is killed
 get_cold()
 {
 	benchmark 100000000 "$keys" "$cold_clients" >/dev/null

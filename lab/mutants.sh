@@ -50,9 +50,11 @@ build()
 # runs TEST IMAGE CMDLINE DIRECTORY: leaves what it said in DIRECTORY/TEST; returns the exit code of lab/boot.sh
 runs()
 {
+	local code
 	if [ "$1" = kunit ]; then
 		"$LAB/kunit.sh" "$2" >"$4/$1" 2>"$4/log" || return 3
-		return "$(sed -n 's/.* the kernel did not warn (lab\/boot.sh: \([0-9]*\))$/\1/p' "$4/$1")"
+		code=$(sed -n 's/.* the kernel did not warn (lab\/boot.sh: \([0-9]*\))$/\1/p' "$4/$1")
+		return "${code:-3}"
 	fi
 	"$LAB/boot.sh" -k "$2" -a "$3" -t 900 -o "$4" -- "$LAB/vm-kselftest.sh" "$1" >"$4/$1" 2>"$4/log"
 }

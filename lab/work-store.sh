@@ -9,8 +9,8 @@
 # another one gets any (lab/guest-store.sh).  The store has one thread: a hot key waits for a
 # cold one that has to be swapped in.
 #
-# The limit is as low as can be on emulated hosts: with 50 % the classic LRU finds all pages referenced
-# during the warm-up, and QEMU is killed although there is swap left.
+# On emulated hosts the limit is not 50 %: the classic LRU, which finds all pages referenced during the
+# warm-up, loses QEMU to the OOM killer then, although there is swap left.
 set -eu
 
 LAB=$(cd "$(dirname "$0")" && pwd)

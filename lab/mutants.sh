@@ -27,23 +27,21 @@ field()
 	sed -n "/^---\$/q; s/^$1: //p" "$2"
 }
 
-# commit [PATCH]: the series with it, as a commit that only this name knows
+# commit PATCH: the series with it, as a commit that only this name knows
 commit()
 {
 	local index=$CACHE/series.git/mutant.index tree
 	rm -f "$index"
 	GIT_INDEX_FILE=$index "$LAB/tree.sh" git read-tree series &&
-		{ [ -z "$1" ] || GIT_INDEX_FILE=$index "$LAB/tree.sh" git apply --cached "$1"; } &&
+		GIT_INDEX_FILE=$index "$LAB/tree.sh" git apply --cached "$1" &&
 		tree=$(GIT_INDEX_FILE=$index "$LAB/tree.sh" git write-tree) &&
-		"$LAB/tree.sh" git commit-tree -p series -m "mutant ${1##*/}" "$tree"
+		"$LAB/tree.sh" git commit-tree -p series -m "${1##*/}" "$tree"
 }
 
-# build PATCH|'' IMAGE
+# build COMMIT IMAGE
 build()
 {
-	local id
-	id=$(commit "$1") || die "$1 does not apply" "write it anew, or remove it if the bug is no longer possible"
-	"$LAB/build.sh" step "$id" bzImage || return 1
+	"$LAB/build.sh" step "$1" bzImage || return 1
 	cp "$CACHE/step-src/obj/arch/x86/boot/bzImage" "$2"
 }
 
@@ -81,10 +79,11 @@ notices()
 # try NAME: prints who noticed
 try()
 {
-	local patch=$LAB/mutants/$1.patch dir=$OUT/$1 test what
+	local patch=$LAB/mutants/$1.patch dir=$OUT/$1 id test what
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	build "$patch" "$dir/bzImage" >&2 || { echo 'it does not compile'; return 1; }
+	id=$(commit "$patch") || die "$patch does not apply" "write it anew, or remove it if the bug is no longer possible"
+	build "$id" "$dir/bzImage" >&2 || { echo 'it does not compile'; return 1; }
 	for test in $(field Caught-by "$patch"); do
 		say "$1: $test"
 		if what=$(notices "$test" "$dir/bzImage" "$(field Mode "$patch")" "$dir"); then
@@ -128,7 +127,7 @@ controls()
 	local name patch test mode
 	rm -rf "$OUT/none"
 	mkdir -p "$OUT/none"
-	build '' "$OUT/none/bzImage" >&2
+	build series "$OUT/none/bzImage" >&2
 	for name; do
 		patch=$LAB/mutants/$name.patch
 		for test in $(field Caught-by "$patch"); do echo "$test $(field Mode "$patch")"; done

@@ -17,6 +17,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$LAB/host.sh"
+. "$LAB/vm.sh"
 
 TESTS=$CACHE/kselftest
 LEAKS=/sys/kernel/debug/kmemleak
@@ -27,12 +28,11 @@ new='' patience=600 swap=256 options=()
 while getopts no:s: option; do
 	case $option in
 	n) new=$LAB/new-behaviour ;;
-	o) patience=$OPTARG ;;
-	s) swap=$OPTARG ;;
+	o) number -o "$OPTARG"; patience=$OPTARG ;;
+	s) number -s "$OPTARG"; swap=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
-[[ $patience/$swap =~ ^[1-9][0-9]*/[1-9][0-9]*$ ]] || die "-o and -s want numbers: $patience, $swap" "e.g. -o 600 -s 256"
 shift $((OPTIND - 1))
 [ $# -gt 0 ] || mapfile -t tests <"$TESTS/kselftest-list.txt"
 [ $# -eq 0 ] || tests=("$@")

@@ -70,7 +70,6 @@ runner "$passed" 1..3 '# ok 2 # SKIP no secrets' '# # Totals: skip:1' 'ok 1 a # 
 works 'subtests that are skipped' judge
 says 'for the reason of what is inside' 'ok 1 kvm:prog:a # SKIP no secrets'
 says 'or in their own words' 'ok 3 kvm:prog:c # SKIP CONFIG=m'
-
 works 'not for that of another' sh -c "awk -f '$AWK' '$T/in' | grep -qx 'ok 2 kvm:prog:b # SKIP'"
 
 runner "$passed" 1..1 'ok 1 # SKIP a' >"$T/in"

@@ -44,7 +44,8 @@ soak()
 		race "$1" >"$OUT/tap" || rc=$?
 		tests=$((tests + 1))
 		if [ $rc -eq 0 ]; then
-			echo "ok $tests - $1, boot $n: $(grep -c '^ok' "$OUT/tap") passed"
+			echo "ok $tests - $1, boot $n: $("$LAB/verdict.sh" --tap "$OUT/tap" | tail -n 1)"
+			sed -nE 's/^ok [0-9]+ (- )?(.* # SKIP )/# \2/p' "$OUT/tap"
 			continue
 		fi
 		failed=1

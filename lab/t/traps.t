@@ -34,7 +34,8 @@ numbered()
 	diff <(seq "$1") <(sed -nE 's/^([0-9]+)\. .*/\1/p' "$LAB/traps" | sort -n)
 }
 
-works 'every line has a number and a bar' sh -c "! grep -vE '^(#.*|[0-9]+\. [^|]+ [|] .+|)\$' '$LAB/traps'"
+works 'every line has a number, and names or a reason' sh -c \
+	"! grep -vE '^(#.*|[0-9]+\. [^|]+ [|] (- .+|[a-z_]+:[a-z0-9_-]+( .*)?)|)\$' '$LAB/traps'"
 works 'no trap is missing' numbered 42
 while read -r name; do
 	works "$name" exists "$name"

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -185,7 +186,7 @@ static inline bool memcg_create(const struct memcg *m)
 
 static inline bool memcg_write(const struct memcg *m, const char *file, const char *text)
 {
-	char path[96];
+	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", m->dir, file);
 	return write_file(path, text);
@@ -194,7 +195,7 @@ static inline bool memcg_write(const struct memcg *m, const char *file, const ch
 /* The number behind a name in one of its files, as read_count() has it. */
 static inline u64 memcg_count(const struct memcg *m, const char *file, const char *name)
 {
-	char path[96];
+	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", m->dir, file);
 	return read_count(path, name);

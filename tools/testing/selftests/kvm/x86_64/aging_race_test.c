@@ -115,10 +115,10 @@
 /* Waiting for something to happen is given up after so many milliseconds. */
 #define PATIENCE_MS		5000
 /*
- * The same, times the number of racers, for a vCPU to meet a userfaultfd: others may have
- * made that impossible, but the more there are the longer it takes.
+ * The same, times the number of racers, for a vCPU to meet what a racer did: others may
+ * have made that impossible, but the more there are the longer it takes.
  */
-#define UFFD_PATIENCE_MS	20
+#define VCPU_PATIENCE_MS	20
 /* How often the time of a subtest is extended, and when it is ended. */
 #define MAX_EXTENSIONS		40
 #define TIMEOUT			(120 + 2 * MAX_EXTENSIONS * options.seconds)
@@ -333,6 +333,9 @@ static pthread_rwlock_t absent_lock = PTHREAD_RWLOCK_INITIALIZER;
 static bool smi_wanted;
 static u32 nr_smis;
 
+/* How often vCPU 1, which is never in SMM, found no memslot in the first window. */
+static u32 nr_emulated;
+
 static u64 nr_writes(int vcpu)
 {
 	return READ_ONCE(guest->vcpus[vcpu].nr_writes);
@@ -398,13 +401,16 @@ static void create_vm(void)
 }
 
 /* There was no memslot when the guest accessed its memory. */
-static void emulate_memory(struct kvm_run *run)
+static void emulate_memory(struct kvm_vcpu *vcpu)
 {
+	struct kvm_run *run = vcpu->run;
 	u64 offset = run->mmio.phys_addr - GPA;
 	char *hva = MEMORY + offset % WINDOW_SIZE;
 
 	TEST_ASSERT(offset < NR_WINDOWS * WINDOW_SIZE && offset % WINDOW_SIZE < MEMORY_SIZE,
 		    "access to gpa 0x%llx", run->mmio.phys_addr);
+	if (vcpu == vcpus[1] && offset < WINDOW_SIZE)
+		WRITE_ONCE(nr_emulated, nr_emulated + 1);
 	pthread_rwlock_rdlock(&absent_lock);
 	if (run->mmio.is_write)
 		memcpy(hva, run->mmio.data, run->mmio.len);
@@ -420,7 +426,7 @@ static u64 run_guest_code(struct kvm_vcpu *vcpu)
 
 	run_despite_efault(vcpu, &absent_seq);
 	while (vcpu->run->exit_reason == KVM_EXIT_MMIO && vcpu->vm == vm) {
-		emulate_memory(vcpu->run);
+		emulate_memory(vcpu);
 		run_despite_efault(vcpu, &absent_seq);
 	}
 	switch (get_ucall(vcpu, &uc)) {
@@ -841,31 +847,45 @@ static bool step_memcg(struct racer *racer)
  *                          racers: KVM
  ******************************************************************************/
 
+/* Returns whether vCPU 1 meanwhile came to the end of a batch, i.e. looked at the aliases. */
+static bool wait_for_batch(struct racer *racer)
+{
+	u64 batch = nr_writes(1) / BATCH_PAGES;
+	u32 ms = random_below(racer, 2 * VCPU_PATIENCE_MS * nr_racers);
+
+	/* That it writes in the next one shows it. */
+	while (ms-- && nr_writes(1) <= (batch + 1) * BATCH_PAGES)
+		usleep(1000);
+	return nr_writes(1) > (batch + 1) * BATCH_PAGES;
+}
+
 /* Two memslots for the same hvas: one that is created, moved and deleted. */
 static bool step_alias(struct racer *racer)
 {
 	u64 gpa = GPA + WINDOW_SIZE * (1 + random_below(racer, 2));
+	bool used;
 	int err;
 
 	WRITE_ONCE(guest->use_aliases, true);
 	err = set_slot(ALIAS_SLOT, 0, gpa, MEMORY_SIZE);
 	pause_randomly(racer, 5000);
 	err |= set_slot(ALIAS_SLOT, 0, 2 * GPA + 3 * WINDOW_SIZE - gpa, MEMORY_SIZE);
-	pause_randomly(racer, 5000);
+	used = wait_for_batch(racer);
 	err |= set_slot(ALIAS_SLOT, 0, 0, 0);
 	WRITE_ONCE(guest->use_aliases, false);
-	return !err;
+	return used && !err;
 }
 
-/* The guest goes on without it. */
+/* The guest misses it, and goes on without it. */
 static bool step_memslot(struct racer *racer)
 {
+	u32 nr = READ_ONCE(nr_emulated);
 	int err;
 
 	err = set_slot(SLOT, 0, GPA, 0);
 	pause_randomly(racer, 300);
 	err |= set_slot(SLOT, 0, GPA, MEMORY_SIZE);
-	return !err;
+	return !err && READ_ONCE(nr_emulated) != nr;
 }
 
 static const char *setup_smm(struct racer *racer)
@@ -921,41 +941,61 @@ static const char *setup_thp(struct racer *racer)
 	return thp_is_on() ? NULL : "transparent huge pages are off";
 }
 
-/* Have huge pages again, which logging splits; fails if KVM doesn't map any. */
+/* Returns whether KVM soon maps guest memory by huge pages, or by none. */
+static bool wait_for_huge_pages(bool wanted)
+{
+	int ms;
+
+	for (ms = 0; ms < 50 && !vm_get_stat(vm, "pages_2m") == wanted; ms++)
+		usleep(1000);
+	return ms < 50;
+}
+
+/* Have huge pages again, which logging splits. */
 static bool step_dirty_log(struct racer *racer)
 {
 	static unsigned long bitmap[NR_PAGES / BITS_PER_LONG];
 	struct kvm_dirty_log log = { .slot = SLOT, .dirty_bitmap = bitmap };
-	bool huge;
+	bool split;
 	int i, err;
 
 	collapse_block();
-	for (i = 0; i < 50 && !vm_get_stat(vm, "pages_2m"); i++)
-		usleep(1000);
-	huge = i < 50;
+	split = wait_for_huge_pages(true);
 	err = set_slot(SLOT, KVM_MEM_LOG_DIRTY_PAGES, GPA, MEMORY_SIZE);
 	for (i = random_below(racer, 5); i; i--) {
 		pause_randomly(racer, 2000);
 		__vm_ioctl(vm, KVM_GET_DIRTY_LOG, &log);
 	}
+	split = split && wait_for_huge_pages(false);
 	err |= set_slot(SLOT, 0, GPA, MEMORY_SIZE);
-	return huge && !err;
+	return split && !err;
 }
 
 /******************************************************************************
  *                          racers: memory
  ******************************************************************************/
 
+/* Of a range within a block: zero where no page is mapped. */
+static void get_pfns(struct range range, u64 pfns[PAGES_PER_BLOCK])
+{
+	u64 first = (u64)range.start / SZ_4K;
+	int fd = open(PAGEMAP, O_RDONLY), i;
+
+	memset(pfns, 0, PAGES_PER_BLOCK * sizeof(u64));
+	pread(fd, pfns, range.size / SZ_4K * sizeof(u64), first * sizeof(u64));
+	close(fd);
+	for (i = 0; i < PAGES_PER_BLOCK; i++)
+		pfns[i] = pfns[i] & BIT(63) ? pfns[i] & GENMASK_ULL(54, 0) : 0;
+}
+
 static int nr_mapped(struct range range)
 {
-	u64 first = (u64)range.start / SZ_4K, entries[PAGES_PER_BLOCK];
-	int fd = open(PAGEMAP, O_RDONLY), i, nr = 0;
-	ssize_t size;
+	u64 pfns[PAGES_PER_BLOCK];
+	int i, nr = 0;
 
-	size = pread(fd, entries, range.size / SZ_4K * sizeof(u64), first * sizeof(u64));
-	close(fd);
-	for (i = 0; i < size / (ssize_t)sizeof(u64); i++)
-		nr += entries[i] >> 63;
+	get_pfns(range, pfns);
+	for (i = 0; i < PAGES_PER_BLOCK; i++)
+		nr += !!pfns[i];
 	return nr;
 }
 
@@ -997,7 +1037,7 @@ static bool resolve_uffd(struct racer *racer)
 	struct uffdio_zeropage zero = {};
 	struct uffd_msg msg;
 
-	if (poll(&pollfd, 1, UFFD_PATIENCE_MS * nr_racers) <= 0 ||
+	if (poll(&pollfd, 1, VCPU_PATIENCE_MS * nr_racers) <= 0 ||
 	    read(racer->fd, &msg, sizeof(msg)) != sizeof(msg))
 		return false;
 	unprotect.range.start = msg.arg.pagefault.address & ~(SZ_4K - 1ull);
@@ -1110,11 +1150,15 @@ static const char *setup_hugetlb(struct racer *racer)
 /* One memslot, partly of huge pages of the pool. */
 static bool step_hugetlb(struct racer *racer)
 {
+	u64 nr = read_number(HUGE_PAGES "/free_hugepages");
+	bool used;
+
 	map_fixed(block(3), SZ_2M, MAP_HUGETLB | (21 << MAP_HUGE_SHIFT));
 	pause_randomly(racer, 20000);
+	used = read_number(HUGE_PAGES "/free_hugepages") < nr;
 	map_fixed(block(3), SZ_2M, 0);
 	pause_randomly(racer, 5000);
-	return true;
+	return used;
 }
 
 /* By default they are charged to no memory cgroup, which would not die if one leaked. */
@@ -1157,13 +1201,28 @@ static void teardown_ksm(struct racer *racer)
 	madvise(block(2), SZ_2M, MADV_UNMERGEABLE);
 }
 
+static const char *setup_compaction(struct racer *racer)
+{
+	return access(PAGEMAP, F_OK) ? "no " PAGEMAP : NULL;
+}
+
+/* Pages were migrated, and some of the guest's are elsewhere. */
 static bool step_compaction(struct racer *racer)
 {
+	struct range range = { block(random_below(racer, 2)), SZ_2M };
 	u64 nr = read_count("/proc/vmstat", "pgmigrate_success");
+	u64 before[PAGES_PER_BLOCK], after[PAGES_PER_BLOCK];
+	bool moved = false;
+	int i;
 
+	get_pfns(range, before);
 	write_file(COMPACT_MEMORY, "1");
+	get_pfns(range, after);
+	for (i = 0; i < PAGES_PER_BLOCK; i++)
+		moved |= before[i] && after[i] && before[i] != after[i];
+	moved = moved && read_count("/proc/vmstat", "pgmigrate_success") != nr;
 	pause_randomly(racer, 10000);
-	return read_count("/proc/vmstat", "pgmigrate_success") != nr;
+	return moved;
 }
 
 /* The first and another one of the nodes that have memory. */
@@ -1243,7 +1302,8 @@ static struct racer racers[] = {
 	{ "hugetlb", "huge pages of the pool", setup_hugetlb, step_hugetlb, teardown_hugetlb,
 	  .needs = HUGE_PAGES_POOL },
 	{ "ksm", "ranges merged", setup_ksm, step_ksm, teardown_ksm, .needs = KSM "/run" },
-	{ "compaction", "compactions", NULL, step_compaction, .needs = COMPACT_MEMORY },
+	{ "compaction", "compactions", setup_compaction, step_compaction,
+	  .needs = COMPACT_MEMORY },
 	{ "numa", "ranges migrated", setup_numa, step_numa, .needs = NODES_WITH_MEMORY },
 	{ "memcg", "memory cgroups", NULL, step_memcg },
 	{ "enabled", "settings", NULL, step_enabled },

@@ -20,7 +20,7 @@ set -eu
 OUT=$BUILD/deb-test
 PACKAGES=$BUILD/deb-lab
 # of the Debian: with its dependencies, and what is essential anyway
-INCLUDE=grub-pc,mount,busybox-static
+INCLUDE=grub-pc,mount,busybox-static,kmod
 LIMIT=900
 CMDLINE='console=ttyS0,115200 panic=-1 panic_on_warn=1 oops=panic init=/lab/vm-deb.sh'
 tests=0 failed=0 pid=''

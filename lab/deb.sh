@@ -156,8 +156,8 @@ debian_kernel()
 
 ## both
 
-# packages CONFIG: nobody wants Debian's linux-libc-dev replaced, and a kernel without modules has no
-# headers: debian/rules makes the rest.  By default debhelper would leave it in patched-src.
+# packages CONFIG: nobody wants Debian's linux-libc-dev replaced, nor headers of the lab's kernel:
+# debian/rules makes the rest.  By default debhelper would leave it in patched-src.
 packages()
 {
 	export DPKG_FLAGS=--rules-target=binary-image DH_INTERNAL_OPTIONS=-O--destdir=$new

@@ -99,7 +99,11 @@ aged_fast()
 
 stage_use()
 {
+	local kvm=kvm_intel
+	! grep -qw svm /proc/cpuinfo || kvm=kvm_amd
 	works 'the boot loader has chosen the packaged kernel' [ "$(uname -r)" = "$release" ]
+	works 'nothing ages fast before KVM is loaded' reads $ENABLED 0x0007
+	works 'KVM is loaded' modprobe $kvm
 	works 'fast aging is on' reads $ENABLED 0x000f
 	echo 64M >/sys/block/zram0/disksize
 	mkswap /dev/zram0 >/dev/null
@@ -115,6 +119,12 @@ stage_use()
 	exits 0 'lrugen doctor, with a guest' lrugen doctor
 	exec 7>&- 8<&-
 	wait
+	works 'KVM is unloaded' modprobe -r $kvm
+	works 'and fast aging with it' reads $ENABLED 0x0007
+	works 'KVM is loaded without the TDP MMU' sh -c "modprobe kvm tdp_mmu=0 && modprobe $kvm"
+	works 'nothing ages fast' reads $ENABLED 0x0007
+	works 'and once more as it was' sh -c "modprobe -r $kvm && modprobe $kvm"
+	works 'fast aging is on again' reads $ENABLED 0x000f
 	works 'the packages can be removed while they are in use' dpkg --purge "$image" lrugen
 	works 'completely' nothing_of /boot/*"$release" /lib/modules/"$release" /usr/sbin/lrugen /usr/share/doc/lrugen
 	works 'the menu begins with the other kernel' chosen "$other"

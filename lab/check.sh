@@ -44,10 +44,10 @@ count()
 }
 
 # quiet [NAME]: comments only where they explain a failure, or are what the group is run for: coverage
-# lists the branches that are not taken
+# lists the branches that are not taken, configs by how much each object grows
 quiet()
 {
-	awk -v name="${1-}" '!/^#/ { bad = /^not ok/ } !/^#/ || bad || name == "coverage" { print; fflush() }'
+	awk -v name="${1-}" '!/^#/ { bad = /^not ok/ } !/^#/ || bad || name ~ /^(coverage|configs)$/ { print; fflush() }'
 }
 
 # group NAME COMMAND...
@@ -172,7 +172,7 @@ debug()
 {
 	"$LAB/boot.sh" -k debug -m 3072 -t 3000 -o "$ROOT/build/run/$name" -- \
 		env KSELFTEST_LRU_GEN_AGING_TEST_ARGS='-v every_8th -f memory -f nested' KSELFTEST_AGING_FAULT_TEST_ARGS=9 \
-		"$LAB/vm-kselftest.sh" -o 1400 "$@"
+		KSELFTEST_AGING_RACE_TEST_ARGS='-f all' "$LAB/vm-kselftest.sh" -o 1400 "$@"
 }
 
 # intel CMDLINE SUBTESTS TEST...: on the patched kernel of an emulated Intel host, where a
@@ -219,8 +219,8 @@ groups()
 	# What is new must fail without the series, else its test proves nothing.
 	group_beside kselftest-stock kselftest stock '' -n "${ours[@]}"
 	group_beside kunit-debug "$LAB/kunit.sh" debug
-	# "make soak" has the races on it, on CPUs that run in parallel
-	group_beside kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test
+	# "make soak" has all races on it, for long, and on CPUs that run in parallel
+	group_beside kselftest-debug debug kvm:lru_gen_aging_test kvm:aging_fault_test kvm:aging_race_test
 	group_beside kselftest-small small kvm:aging_race_test kvm:dirty_aging_race_test
 	group_beside kselftest-full-swap full_swap
 	group_beside kselftest-arm64 "$LAB/arm64.sh"

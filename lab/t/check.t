@@ -76,11 +76,13 @@ counts "a pattern selects groups" "8 passed, 0 failed, 0 skipped" check 'kselfte
 counts "a long one runs when it is asked for" "3 passed, 0 failed, 0 skipped" check 'all-intel-*'
 counts "so do the kernel's own suites" "16 passed, 0 failed, 0 skipped" check 'suite-*'
 counts "and what puts bugs in" "1 passed, 0 failed, 0 skipped" check mutants
-for group in coverage mutants; do
+for group in coverage mutants steps; do
 	fake $group.sh 'echo "ok 1 - fine"; echo "# a branch"; echo 1..1'
 done
 works "what is not covered" check coverage
 says "is listed" "# a branch"
+works "how much the code grows" check configs
+says "is told" "# a branch"
 works "comments on what passed" check mutants
 lacks "are not" "a branch"
 fails "a group that does not exist" "no group is called frob" check frob

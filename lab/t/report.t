@@ -311,7 +311,7 @@ rm -r "$R/build/run"
 
 suite kvm '# host: Linux 6.12.1, emulated AMD, 2 CPUs, 2048 MiB' 'ok 1 - kvm:a: passes on stock, passes on patched' \
 	'ok 2 - kvm:b: fails on stock, fails on patched' 'ok 3 - kvm:c: fails on stock, passes on patched' \
-	'ok 4 - kvm:d # SKIP on both, for what this host lacks' \
+	'ok 4 - kvm:d # SKIP on both: Requirement not met: kvm_cpu_has(X)' \
 	'ok 5 - the stock kernel reported all of it (lab/boot.sh: 1)' \
 	'ok 6 - the patched kernel reported all of it (lab/boot.sh: 1)' '1..6'
 suite kvm-nested 'ok 1 - kvm:a: passes on stock, passes on patched' '1..1'

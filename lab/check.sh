@@ -170,9 +170,9 @@ full_swap()
 # debug TEST...: on a kernel that finds bugs, with two memory nodes
 debug()
 {
-	"$LAB/boot.sh" -k debug -m 3072 -t 3000 -o "$ROOT/build/run/$name" -- \
+	"$LAB/boot.sh" -k debug -m 3072 -t 4500 -o "$ROOT/build/run/$name" -- \
 		env KSELFTEST_LRU_GEN_AGING_TEST_ARGS='-v every_8th -f memory -f nested' KSELFTEST_AGING_FAULT_TEST_ARGS=9 \
-		KSELFTEST_AGING_RACE_TEST_ARGS='-f all' "$LAB/vm-kselftest.sh" -o 1400 "$@"
+		KSELFTEST_AGING_RACE_TEST_ARGS='-f all -t 10' "$LAB/vm-kselftest.sh" -o 1400 "$@"
 }
 
 # intel CMDLINE SUBTESTS TEST...: on the patched kernel of an emulated Intel host, where a

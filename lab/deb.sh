@@ -157,7 +157,7 @@ debian_kernel()
 ## both
 
 # packages CONFIG: nobody wants Debian's linux-libc-dev replaced, nor headers of the lab's kernel:
-# debian/rules makes the rest.  By default debhelper would leave it in patched-src.
+# debian/rules makes no more than it is asked for.  By default debhelper would leave that in patched-src.
 packages()
 {
 	export DPKG_FLAGS=--rules-target=binary-image DH_INTERNAL_OPTIONS=-O--destdir=$new

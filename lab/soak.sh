@@ -36,16 +36,17 @@ race()
 # soak KERNEL
 soak()
 {
-	local end=$((SECONDS + minutes * 60)) n rc
+	local end=$((SECONDS + minutes * 60)) n rc counts
 	"$LAB/build.sh" config "$1" >&2
 	for ((n = 1; SECONDS < end; n++)); do
 		rc=0
 		rm -rf "${OUT:?}/boot"
 		race "$1" >"$OUT/tap" || rc=$?
 		tests=$((tests + 1))
+		counts=$("$LAB/verdict.sh" --tap "$OUT/tap") || [ $rc -ne 0 ] || rc=1
 		if [ $rc -eq 0 ]; then
-			echo "ok $tests - $1, boot $n: $("$LAB/verdict.sh" --tap "$OUT/tap" | tail -n 1)"
-			sed -nE 's/^ok [0-9]+ (- )?(.* # SKIP )/# \2/p' "$OUT/tap"
+			echo "ok $tests - $1, boot $n: ${counts##*$'\n'}"
+			sed -nE 's/^ok [0-9]+ (- )?(.* # SKIP)/# \2/p' "$OUT/tap"
 			continue
 		fi
 		failed=1

@@ -26,10 +26,11 @@
 # need for it, so that luck would decide.
 # dirty_log_page_splitting_test has 64 MiB a vCPU, which fit into the huge pages of -o.
 #
-# Bochs and nested guests are slower by far, and have one CPU: more tests of KVM have less memory there, and
-# what cannot run there is left out, with a line that says why.  Of memslot_perf_test Bochs runs only what maps
-# and unmaps, as the others fill 512 MiB, and nested guests only what moves: the former sets an alarm of 10 s,
-# while it spins on the one CPU that the guest needs as well.  Those of mm have more time instead.
+# Bochs and nested guests are slower by far, and have one CPU: more tests of KVM have less memory there, in
+# Bochs less time as well, and what cannot run there is left out, with a line that says why.  Of memslot_perf_test
+# Bochs runs only what maps and unmaps, as the rest fills 512 MiB.  For nested guests that is a matter of seconds,
+# but not what maps and unmaps: it sets an alarm of 10 s, in real time, and spins meanwhile on the one CPU that the
+# guest needs to answer; they run what moves memslots.  Those of mm have more time instead.
 #
 # In QEMU time is real, some tests compare clocks to within 1 %, and others have little time: let this machine
 # do nothing else meanwhile.  Bochs does not mind, as its clock counts instructions.

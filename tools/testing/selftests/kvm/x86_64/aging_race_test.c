@@ -55,6 +55,7 @@
 #include <sys/wait.h>
 
 #include <linux/bitops.h>
+#include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/mempolicy.h>
 #include <linux/mman.h>
@@ -847,19 +848,25 @@ static bool step_memcg(struct racer *racer)
  *                          racers: KVM
  ******************************************************************************/
 
-/* Returns whether vCPU 1 meanwhile came to the end of a batch, i.e. looked at the aliases. */
-static bool wait_for_batch(struct racer *racer)
+/* Wait until vCPU 1 has come to the end of a batch; returns whether that happened. */
+static bool wait_for_batch(void)
 {
 	u64 batch = nr_writes(1) / BATCH_PAGES;
-	u32 ms = random_below(racer, 2 * VCPU_PATIENCE_MS * nr_racers);
+	int ms;
 
 	/* That it writes in the next one shows it. */
-	while (ms-- && nr_writes(1) <= (batch + 1) * BATCH_PAGES)
+	for (ms = 0; ms < VCPU_PATIENCE_MS * nr_racers; ms++) {
+		if (nr_writes(1) > (batch + 1) * BATCH_PAGES)
+			return true;
 		usleep(1000);
-	return nr_writes(1) > (batch + 1) * BATCH_PAGES;
+	}
+	return false;
 }
 
-/* Two memslots for the same hvas: one that is created, moved and deleted. */
+/*
+ * Two memslots for the same hvas: one that is created, moved and deleted.  Guests look at
+ * aliases at the end of a batch.
+ */
 static bool step_alias(struct racer *racer)
 {
 	u64 gpa = GPA + WINDOW_SIZE * (1 + random_below(racer, 2));
@@ -870,7 +877,8 @@ static bool step_alias(struct racer *racer)
 	err = set_slot(ALIAS_SLOT, 0, gpa, MEMORY_SIZE);
 	pause_randomly(racer, 5000);
 	err |= set_slot(ALIAS_SLOT, 0, 2 * GPA + 3 * WINDOW_SIZE - gpa, MEMORY_SIZE);
-	used = wait_for_batch(racer);
+	used = wait_for_batch();
+	pause_randomly(racer, 5000);
 	err |= set_slot(ALIAS_SLOT, 0, 0, 0);
 	WRITE_ONCE(guest->use_aliases, false);
 	return used && !err;
@@ -941,32 +949,55 @@ static const char *setup_thp(struct racer *racer)
 	return thp_is_on() ? NULL : "transparent huge pages are off";
 }
 
-/* Returns whether KVM soon maps guest memory by huge pages, or by none. */
-static bool wait_for_huge_pages(bool wanted)
+/* Wait until KVM maps guest memory by huge pages, or by none; returns whether that happened. */
+static bool wait_for_huge_spte(bool wanted)
 {
 	int ms;
 
-	for (ms = 0; ms < 50 && !vm_get_stat(vm, "pages_2m") == wanted; ms++)
+	for (ms = 0; ms < VCPU_PATIENCE_MS * nr_racers; ms++) {
+		if (!!vm_get_stat(vm, "pages_2m") == wanted)
+			return true;
 		usleep(1000);
-	return ms < 50;
+	}
+	return false;
 }
 
-/* Have huge pages again, which logging splits. */
+/* Whether the primary MMU maps it by a huge page. */
+static bool block_is_huge(void)
+{
+	struct page_region region;
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.start = (u64)block(0),
+		.end = (u64)block(1),
+		.vec = (u64)&region,
+		.vec_len = 1,
+		.category_mask = PAGE_IS_HUGE,
+		.return_mask = PAGE_IS_HUGE,
+	};
+	int fd = open(PAGEMAP, O_RDONLY), nr;
+
+	nr = ioctl(fd, PAGEMAP_SCAN, &arg);
+	close(fd);
+	return nr == 1;
+}
+
+/* Have huge pages again, which logging splits, in KVM only. */
 static bool step_dirty_log(struct racer *racer)
 {
 	static unsigned long bitmap[NR_PAGES / BITS_PER_LONG];
 	struct kvm_dirty_log log = { .slot = SLOT, .dirty_bitmap = bitmap };
-	bool split;
+	bool huge, split;
 	int i, err;
 
 	collapse_block();
-	split = wait_for_huge_pages(true);
+	huge = wait_for_huge_spte(true);
 	err = set_slot(SLOT, KVM_MEM_LOG_DIRTY_PAGES, GPA, MEMORY_SIZE);
 	for (i = random_below(racer, 5); i; i--) {
 		pause_randomly(racer, 2000);
 		__vm_ioctl(vm, KVM_GET_DIRTY_LOG, &log);
 	}
-	split = split && wait_for_huge_pages(false);
+	split = huge && wait_for_huge_spte(false) && block_is_huge();
 	err |= set_slot(SLOT, 0, GPA, MEMORY_SIZE);
 	return split && !err;
 }
@@ -975,27 +1006,30 @@ static bool step_dirty_log(struct racer *racer)
  *                          racers: memory
  ******************************************************************************/
 
-/* Of a range within a block: zero where no page is mapped. */
-static void get_pfns(struct range range, u64 pfns[PAGES_PER_BLOCK])
+/* Of a range within a block; zero beyond it. */
+static void read_pagemap(struct range range, u64 entries[PAGES_PER_BLOCK])
 {
 	u64 first = (u64)range.start / SZ_4K;
-	int fd = open(PAGEMAP, O_RDONLY), i;
+	int fd = open(PAGEMAP, O_RDONLY);
 
-	memset(pfns, 0, PAGES_PER_BLOCK * sizeof(u64));
-	pread(fd, pfns, range.size / SZ_4K * sizeof(u64), first * sizeof(u64));
+	memset(entries, 0, PAGES_PER_BLOCK * sizeof(u64));
+	pread(fd, entries, range.size / SZ_4K * sizeof(u64), first * sizeof(u64));
 	close(fd);
-	for (i = 0; i < PAGES_PER_BLOCK; i++)
-		pfns[i] = pfns[i] & BIT(63) ? pfns[i] & GENMASK_ULL(54, 0) : 0;
+}
+
+static bool is_mapped(u64 entry)
+{
+	return entry & BIT(63);
 }
 
 static int nr_mapped(struct range range)
 {
-	u64 pfns[PAGES_PER_BLOCK];
+	u64 entries[PAGES_PER_BLOCK];
 	int i, nr = 0;
 
-	get_pfns(range, pfns);
+	read_pagemap(range, entries);
 	for (i = 0; i < PAGES_PER_BLOCK; i++)
-		nr += !!pfns[i];
+		nr += is_mapped(entries[i]);
 	return nr;
 }
 
@@ -1206,21 +1240,31 @@ static const char *setup_compaction(struct racer *racer)
 	return access(PAGEMAP, F_OK) ? "no " PAGEMAP : NULL;
 }
 
-/* Pages were migrated, and some of the guest's are elsewhere. */
-static bool step_compaction(struct racer *racer)
+/* Whether a page that is locked, and thus not reclaimed, is elsewhere afterwards. */
+static bool compaction_moves(struct range range)
 {
-	struct range range = { block(random_below(racer, 2)), SZ_2M };
-	u64 nr = read_count("/proc/vmstat", "pgmigrate_success");
 	u64 before[PAGES_PER_BLOCK], after[PAGES_PER_BLOCK];
-	bool moved = false;
 	int i;
 
-	get_pfns(range, before);
-	write_file(COMPACT_MEMORY, "1");
-	get_pfns(range, after);
+	read_pagemap(range, before);
+	if (!write_file(COMPACT_MEMORY, "1"))
+		return false;
+	read_pagemap(range, after);
 	for (i = 0; i < PAGES_PER_BLOCK; i++)
-		moved |= before[i] && after[i] && before[i] != after[i];
-	moved = moved && read_count("/proc/vmstat", "pgmigrate_success") != nr;
+		if (is_mapped(before[i]) && is_mapped(after[i]) &&
+		    (before[i] ^ after[i]) & GENMASK_ULL(54, 0))
+			return true;
+	return false;
+}
+
+/* Of small pages: a huge one stays where it is. */
+static bool step_compaction(struct racer *racer)
+{
+	struct range range = { block(1), SZ_2M };
+	bool moved;
+
+	moved = !mlock(range.start, range.size) && compaction_moves(range);
+	munlock(range.start, range.size);
 	pause_randomly(racer, 10000);
 	return moved;
 }
@@ -1285,7 +1329,7 @@ static struct racer racers[] = {
 	{ "memslot_alias", "memslots moved", NULL, step_alias },
 	{ "memslot_smm", "memslots in SMM", setup_smm, step_smm },
 	{ "nested", "nested guests", setup_nested, step_nested },
-	{ "dirty_log", "huge pages split", setup_thp, step_dirty_log },
+	{ "dirty_log", "huge pages split", setup_thp, step_dirty_log, .needs = PAGEMAP },
 	{ "madv_free", "ranges freed", setup_swap, step_madvise, .arg = MADV_FREE },
 	{ "madv_dontneed", "ranges dropped", NULL, step_madvise, .arg = MADV_DONTNEED,
 	  .needs = PAGEMAP },

@@ -36,7 +36,7 @@ numbered()
 
 works 'every line has a number, and names or a reason' sh -c \
 	"! grep -vE '^(#.*|[0-9]+\. [^|]+ [|] (- .+|[a-z_]+:[a-z0-9_-]+( .*)?)|)\$' '$LAB/traps'"
-works 'no trap is missing' numbered 42
+works 'no trap is missing' numbered 43
 while read -r name; do
 	works "$name" exists "$name"
 done < <(names "$LAB/traps")

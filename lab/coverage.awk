@@ -9,7 +9,7 @@
 # function are not taken, where * is any function and any text.  Each branch that is not taken is
 # listed, with its reason if there is one.  So is, by its path in place of a function, each file of the
 # diff that INFO does not know.  A reason that nothing needs is named and no failure: races depend on
-# luck.  So are functions without code, as they are not configured.
+# luck.  So are functions and headers without code, as they are not configured, or declare only.
 
 function result(good, text)
 {
@@ -61,6 +61,10 @@ function judge(name, first, last,	i, line, n, hit, code, not_taken, why, touched
 
 function judge_missing_file(name,	why)
 {
+	if (name ~ /\.h$/) {
+		print "# " name ": no code in this configuration"
+		return
+	}
 	why = reason(name, "")
 	result(why != "", name ": not compiled in this configuration" (why == "" ? "" : " -- " why))
 }

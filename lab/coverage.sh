@@ -6,8 +6,7 @@
 #
 # The kernel counts by gcov while KUnit and kselftests run, in each mode of the MMU; lcov adds the
 # boots up.  That the tests pass is for lab/check.sh to show: whatever they say here, their branches
-# count.  A function is touched if the series changes a line of it.  Of what is inlined from headers,
-# lcov knows the branches and no function: it is not looked at.
+# count.  A function is touched if the series changes a line of it, in headers as well.
 set -eu
 # shellcheck source=lab/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -17,17 +16,23 @@ OBJ=$CACHE/patched-src/obj-coverage
 LCOV=(lcov --quiet --rc lcov_branch_coverage=1)
 modes=()
 
-# of OPTION...: the difference that the series makes to what is compiled
+# of OPTION...: the difference that the series makes to what is compiled, and included there
 of()
 {
-	"$LAB/tree.sh" git diff "$@" base series -- 'mm/*.c' 'virt/*.c' 'arch/x86/*.c' ':!*/tests/*'
+	"$LAB/tree.sh" git diff "$@" base series -- 'mm/*.[ch]' 'virt/*.[ch]' 'arch/x86/*.[ch]' 'include/linux/*.h' ':!*/tests/*'
+}
+
+# compiled: the files that are
+compiled()
+{
+	of --name-only | grep '\.c$'
 }
 
 # build: make knows an object by its path from the Makefile that lists it
 build()
 {
 	local file object make='cmd_checkdoc='
-	for file in $(of --name-only); do
+	for file in $(compiled); do
 		object=${file%.c}.o
 		case $file in
 		arch/x86/kvm/*) object=${object#arch/x86/kvm/} ;;
@@ -37,7 +42,7 @@ build()
 		make="$make GCOV_PROFILE_$object=y"
 	done
 	LAB_MAKE=$make "$LAB/build.sh" config coverage
-	for file in $(of --name-only); do
+	for file in $(compiled); do
 		[ ! -e "$OBJ/${file%.c}.o" ] || [ -e "$OBJ/${file%.c}.gcno" ] || die "nothing counts in $file"
 	done
 }

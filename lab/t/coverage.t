@@ -67,6 +67,16 @@ echo 'second | if (a) | it is never 0' >"$T/known"
 fails 'the reason of another function' 'not ok 1' judge
 echo '* | * | a whim' >"$T/known"
 works 'a reason for everything' judge
+cp "$T/diff" "$T/diff.c"
+sed 's,mm/a.c,mm/a.h,' "$T/diff.c" >>"$T/diff"
+works 'a header that only declares' judge
+says 'is named' '# mm/a.h: no code'
+cp "$T/mm/a.c" "$T/mm/a.h"
+sed 's,mm/a.c,mm/a.h,' "$T/info" >"$T/info.h"
+cat "$T/info.h" >>"$T/info"
+works 'functions of headers' judge
+says 'are judged as well' 'ok 2 - mm/a.h: first: 1 of 2 branches'
+mv "$T/diff.c" "$T/diff"
 echo 'first | if (a)' >"$T/known"
 fails 'a reason without a part' 'has no three parts' judge
 : >"$T/known"

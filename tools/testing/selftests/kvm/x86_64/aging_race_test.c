@@ -769,7 +769,10 @@ static void *reclaim_child(void *arg)
 	return NULL;
 }
 
-/* Returns whether reclaim had just asked the child's VM, and went on. */
+/*
+ * Returns whether reclaim had just asked the child's VM, and went on.  Without walks of page
+ * tables who asks are rmap walks, which look around.
+ */
 static bool kill_during_reclaim(struct racer *racer, pid_t pid)
 {
 	int vm_fd = shared->copier.vm_fd, ms;
@@ -777,6 +780,7 @@ static bool kill_during_reclaim(struct racer *racer, pid_t pid)
 	pthread_t thread;
 	bool ok;
 
+	ok = write_file(LRU_GEN_ENABLED, "0xd");
 	read_asked(pid, vm_fd, &end);
 	end += 1 + random_below(racer, 64);
 	WRITE_ONCE(reclaim_goes_on, true);
@@ -786,9 +790,9 @@ static bool kill_during_reclaim(struct racer *racer, pid_t pid)
 		read_asked(pid, vm_fd, &asked);
 	}
 	kill(pid, SIGKILL);
-	ok = asked >= end && READ_ONCE(reclaim_goes_on);
+	ok &= asked >= end && READ_ONCE(reclaim_goes_on);
 	pthread_join(thread, NULL);
-	return ok;
+	return write_file(LRU_GEN_ENABLED, "y") && ok;
 }
 
 /* The child has a copy of guest memory, and writes there until it is killed. */

@@ -88,6 +88,8 @@ own_place()
 if [[ "${tests[*]}" = *mm:run_vmtests.sh* ]]; then
 	own_sudo
 	[ -w "$TESTS/mm" ] || own_place
+	# Some want memory at 1 GiB, where the heap of a program that is not PIE begins by chance.
+	echo 1 >/proc/sys/kernel/randomize_va_space
 fi
 swap_on_zram "${swap}M"
 rc=0

@@ -35,7 +35,12 @@
 #define LRU_GEN			"/sys/kernel/debug/lru_gen"
 #define LRU_GEN_FULL		LRU_GEN "_full"
 #define LRU_GEN_ENABLED		"/sys/kernel/mm/lru_gen/enabled"
+#define PAGEMAP			"/proc/self/pagemap"
 #define THP_ENABLED		"/sys/kernel/mm/transparent_hugepage/enabled"
+
+#define PAGEMAP_PRESENT		BIT_ULL(63)
+#define PAGEMAP_SWAPPED		BIT_ULL(62)
+#define PAGEMAP_PFN		(BIT_ULL(55) - 1)
 
 /******************************************************************************
  *                          files of the kernel
@@ -155,6 +160,17 @@ static inline const char *missing_for_aging(void)
 	return NULL;
 }
 
+/* An entry for each of so many pages. */
+static inline void read_pagemap(const void *start, size_t nr, u64 *entries)
+{
+	const size_t size = nr * sizeof(*entries);
+	int fd = open(PAGEMAP, O_RDONLY);
+
+	TEST_ASSERT(pread(fd, entries, size, (u64)start / SZ_4K * sizeof(*entries)) == size,
+		    "reading " PAGEMAP);
+	close(fd);
+}
+
 /******************************************************************************
  *                          generations of a memory cgroup
  ******************************************************************************/
@@ -183,21 +199,28 @@ static inline bool memcg_create(const struct memcg *m)
 	return !mkdir(m->dir, 0755);
 }
 
-/* Its stack is small: who counts pages that are young counts those of the stack as well. */
+/* Small: who counts pages that are young counts those of its stack as well. */
+#define MEMCG_PATH_SIZE		96
+
+static inline void memcg_path(const struct memcg *m, const char *file, char path[MEMCG_PATH_SIZE])
+{
+	snprintf(path, MEMCG_PATH_SIZE, "%.63s/%s", m->dir, file);
+}
+
 static inline bool memcg_write(const struct memcg *m, const char *file, const char *text)
 {
-	char path[96];
+	char path[MEMCG_PATH_SIZE];
 
-	snprintf(path, sizeof(path), "%.*s/%s", (int)sizeof(m->dir) - 1, m->dir, file);
+	memcg_path(m, file, path);
 	return write_file(path, text);
 }
 
 /* The number behind a name in one of its files, as read_count() has it. */
 static inline u64 memcg_count(const struct memcg *m, const char *file, const char *name)
 {
-	char path[96];
+	char path[MEMCG_PATH_SIZE];
 
-	snprintf(path, sizeof(path), "%.*s/%s", (int)sizeof(m->dir) - 1, m->dir, file);
+	memcg_path(m, file, path);
 	return read_count(path, name);
 }
 

@@ -75,7 +75,6 @@
 #define SPLIT_HUGE_PAGES	"/sys/kernel/debug/split_huge_pages"
 #define NODES_WITH_MEMORY	"/sys/devices/system/node/has_memory"
 #define KVM_STATS		"/sys/kernel/debug/kvm"
-#define PAGEMAP			"/proc/self/pagemap"
 
 /*
  * Guest memory in blocks of 2 MiB: a huge page at times, small pages, and what is to
@@ -567,10 +566,10 @@ static bool step_swap_full(struct racer *racer)
 {
 	struct range range = random_range(racer, false);
 	u64 failed = memcg_count(&memcgs[0], "memory.swap.events", "fail");
-	char path[96], size[32] = "0";
+	char path[MEMCG_PATH_SIZE], size[32] = "0";
 	bool ok;
 
-	snprintf(path, sizeof(path), "%s/memory.swap.current", memcgs[0].dir);
+	memcg_path(&memcgs[0], "memory.swap.current", path);
 	read_file(path, size, sizeof(size));
 	ok = memcg_write(&memcgs[0], "memory.swap.max", size);
 	madvise(range.start, range.size, MADV_PAGEOUT);
@@ -769,10 +768,7 @@ static void *reclaim_child(void *arg)
 	return NULL;
 }
 
-/*
- * Returns whether reclaim had just asked the child's VM, and went on.  Without walks of page
- * tables who asks are rmap walks, which look around.
- */
+/* Returns whether reclaim had just asked the child's VM, and went on. */
 static bool kill_during_reclaim(struct racer *racer, pid_t pid)
 {
 	int vm_fd = shared->copier.vm_fd, ms;
@@ -780,7 +776,6 @@ static bool kill_during_reclaim(struct racer *racer, pid_t pid)
 	pthread_t thread;
 	bool ok;
 
-	ok = write_file(LRU_GEN_ENABLED, "0xd");
 	read_asked(pid, vm_fd, &end);
 	end += 1 + random_below(racer, 64);
 	WRITE_ONCE(reclaim_goes_on, true);
@@ -790,9 +785,9 @@ static bool kill_during_reclaim(struct racer *racer, pid_t pid)
 		read_asked(pid, vm_fd, &asked);
 	}
 	kill(pid, SIGKILL);
-	ok &= asked >= end && READ_ONCE(reclaim_goes_on);
+	ok = asked >= end && READ_ONCE(reclaim_goes_on);
 	pthread_join(thread, NULL);
-	return write_file(LRU_GEN_ENABLED, "y") && ok;
+	return ok;
 }
 
 /* The child has a copy of guest memory, and writes there until it is killed. */
@@ -1010,30 +1005,14 @@ static bool step_dirty_log(struct racer *racer)
  *                          racers: memory
  ******************************************************************************/
 
-/* Of a range within a block; zero beyond it. */
-static void read_pagemap(struct range range, u64 entries[PAGES_PER_BLOCK])
-{
-	u64 first = (u64)range.start / SZ_4K;
-	int fd = open(PAGEMAP, O_RDONLY);
-
-	memset(entries, 0, PAGES_PER_BLOCK * sizeof(u64));
-	pread(fd, entries, range.size / SZ_4K * sizeof(u64), first * sizeof(u64));
-	close(fd);
-}
-
-static bool is_mapped(u64 entry)
-{
-	return entry & BIT(63);
-}
-
 static int nr_mapped(struct range range)
 {
 	u64 entries[PAGES_PER_BLOCK];
 	int i, nr = 0;
 
-	read_pagemap(range, entries);
-	for (i = 0; i < PAGES_PER_BLOCK; i++)
-		nr += is_mapped(entries[i]);
+	read_pagemap(range.start, range.size / SZ_4K, entries);
+	for (i = 0; i < range.size / SZ_4K; i++)
+		nr += !!(entries[i] & PAGEMAP_PRESENT);
 	return nr;
 }
 
@@ -1244,19 +1223,19 @@ static const char *setup_compaction(struct racer *racer)
 	return access(PAGEMAP, F_OK) ? "no " PAGEMAP : NULL;
 }
 
-/* Whether a page that is locked, and thus not reclaimed, is elsewhere afterwards. */
-static bool compaction_moves(struct range range)
+/* Whether a page of block 1 that is locked, and thus not reclaimed, is elsewhere afterwards. */
+static bool compaction_moves(void)
 {
 	u64 before[PAGES_PER_BLOCK], after[PAGES_PER_BLOCK];
 	int i;
 
-	read_pagemap(range, before);
+	read_pagemap(block(1), PAGES_PER_BLOCK, before);
 	if (!write_file(COMPACT_MEMORY, "1"))
 		return false;
-	read_pagemap(range, after);
+	read_pagemap(block(1), PAGES_PER_BLOCK, after);
 	for (i = 0; i < PAGES_PER_BLOCK; i++)
-		if (is_mapped(before[i]) && is_mapped(after[i]) &&
-		    (before[i] ^ after[i]) & GENMASK_ULL(54, 0))
+		if (before[i] & after[i] & PAGEMAP_PRESENT &&
+		    (before[i] ^ after[i]) & PAGEMAP_PFN)
 			return true;
 	return false;
 }
@@ -1264,11 +1243,9 @@ static bool compaction_moves(struct range range)
 /* Of small pages: a huge one stays where it is. */
 static bool step_compaction(struct racer *racer)
 {
-	struct range range = { block(1), SZ_2M };
-	bool moved;
+	bool moved = !mlock(block(1), SZ_2M) && compaction_moves();
 
-	moved = !mlock(range.start, range.size) && compaction_moves(range);
-	munlock(range.start, range.size);
+	munlock(block(1), SZ_2M);
 	pause_randomly(racer, 10000);
 	return moved;
 }

@@ -89,10 +89,6 @@
 #define MMU_NOTIFIER_YOUNG	BIT(0)
 #define MMU_NOTIFIER_PARTIAL	BIT(2)
 
-#define PAGEMAP_PRESENT		BIT_ULL(63)
-#define PAGEMAP_SWAPPED		BIT_ULL(62)
-#define PAGEMAP_PFN		(BIT_ULL(55) - 1)
-
 /* A set of guest pages, one bit each. */
 struct pages {
 	unsigned long bits[NR_PAGES / BITS_PER_LONG];
@@ -537,21 +533,18 @@ static void zap_guest_memory(void)
 }
 
 /* One entry for each page. */
-static const u64 *read_pagemap(struct __test_metadata *_metadata)
+static const u64 *pagemap_of_memory(void)
 {
 	static u64 entry[NR_PAGES];
-	int fd = open("/proc/self/pagemap", O_RDONLY);
 
-	ASSERT_EQ(sizeof(entry), pread(fd, entry, sizeof(entry),
-				       memory / SZ_4K * sizeof(entry[0])));
-	close(fd);
+	read_pagemap((void *)memory, NR_PAGES, entry);
 	return entry;
 }
 
 /* Those that are marked accessed, of pages that are all present. */
 static struct pages marked_pages(struct __test_metadata *_metadata)
 {
-	const u64 *entry = read_pagemap(_metadata);
+	const u64 *entry = pagemap_of_memory();
 	int fd = open(KPAGEFLAGS, O_RDONLY);
 	struct pages set = {};
 	u64 flags;
@@ -572,7 +565,7 @@ static struct pages marked_pages(struct __test_metadata *_metadata)
 static void expect_survivors(struct __test_metadata *_metadata, const struct pages *charged,
 			     const struct pages *set)
 {
-	const u64 *entry = read_pagemap(_metadata);
+	const u64 *entry = pagemap_of_memory();
 	int i, nr_lost = 0, nr_stale = 0;
 
 	for (i = 0; i < NR_PAGES; i++) {
